@@ -1,0 +1,9 @@
+//! Lanes, shards and the committer wired together, and the two traits that connect them to the world.
+
+mod source;
+mod sink;
+mod commit;
+
+pub use commit::{CommitMetadata, MetadataError};
+pub use sink::{CommitOutcome, EpochOffsets, GroupMetadata, Output, PartitionOffset, Sink, SinkError, Wants};
+pub use source::{Polled, Source, SourceError};

@@ -1,0 +1,25 @@
+//! Every bound of the core, with its reason.
+
+/// The longest record value that is decoded, bytes. A reading has some 150; a broker's default limit is 1 MiB.
+pub const VALUE_BYTES_MAX: usize = 1 << 20;
+
+/// How deep a writer's schema may nest in fields that we skip.
+pub const SCHEMA_DEPTH_MAX: usize = 16;
+
+/// Records that one visit of a source hands over: enough to amortise the calls, small enough for the caches.
+pub const POLL_RECORDS_MAX: usize = 1_024;
+
+/// Readings in one exchange batch.
+pub const BATCH_READINGS: usize = 1_024;
+
+/// Batches in flight from one lane to one shard. With 1,024 readings of 150 bytes: 2.5 MiB a queue.
+pub const EXCHANGE_BATCHES: usize = 16;
+
+/// Output batches in flight from one shard to the committer.
+pub const OUTPUT_BATCHES: usize = 64;
+
+/// Rows after which a shard hands its output batch on.
+pub const OUTPUT_ROWS: usize = 1_024;
+
+/// Encoded bytes after which a shard hands its output batch on.
+pub const OUTPUT_BYTES: usize = 1 << 20;

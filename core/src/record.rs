@@ -1,0 +1,13 @@
+//! The nouns: what comes in (a record, a reading), what goes out (a row, an alarm, a reject).
+
+mod input;
+mod reading;
+mod row;
+mod alarm;
+mod reject;
+
+pub use alarm::{Alarm, AlarmInForce, AlarmKind};
+pub use input::{PartitionId, Record, Side};
+pub use reading::{TankReading, WellReading};
+pub use reject::{Fate, Reason, Reject};
+pub use row::{Input, Row, RowBatch, RowDigest, RowTotals, Status, splitmix64};
