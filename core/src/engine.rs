@@ -3,7 +3,9 @@
 mod source;
 mod sink;
 mod commit;
+mod resume;
 
 pub use commit::{CommitMetadata, MetadataError};
+pub use resume::{LostHistory, PartitionPlan, PartitionStart, Resume, ResumeError, ResumePolicy};
 pub use sink::{CommitOutcome, EpochOffsets, GroupMetadata, Output, PartitionOffset, Sink, SinkError, Wants};
 pub use source::{Polled, Source, SourceError};

@@ -48,6 +48,8 @@ pub struct Row {
     pub risk: u32,
     /// NORMAL or ALERT.
     pub status: Status,
+    /// When the record of its later-arrived input was sent (its Kafka timestamp), epoch ms; -1 if unknown.
+    pub sent_ms: i64,
     /// Where its Avro body (no frame) lies in the batch's `bytes`; empty where no sink wants encoded rows.
     pub value: Range<u32>,
     /// Where its facility id (UTF-8, the record's key) lies in the batch's `bytes`; empty likewise.
