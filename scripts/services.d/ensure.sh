@@ -1,0 +1,41 @@
+# Sourced by scripts: messages, and tools that a fresh machine may lack.
+# shellcheck shell=bash
+
+say() { printf '%s\n' "$*" >&2; }
+die() { say "error: $*"; exit 3; }
+
+# ensure COMMAND PACKAGE: has COMMAND, else installs Debian's PACKAGE as root, else says what to do.
+ensure() {
+  command -v "$1" >/dev/null 2>&1 && return 0
+  install_packages "$2"
+  command -v "$1" >/dev/null 2>&1 || die "$2 is installed, and still there is no '$1' on the PATH"
+}
+
+# install_packages NAME...: through apt-get when root; otherwise ends with the command to run.
+install_packages() {
+  local root_ask="sudo apt-get install $*   (or your system's packages of that kind)"
+  if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null 2>&1; then
+    die "missing here: $*. Install by: $root_ask"
+  fi
+  say "installing $*"
+  local log
+  log=$(mktemp)
+  # RUNLEVEL=1: a package that brings a service must not start it on its default port.
+  if ! RUNLEVEL=1 apt_install "$@" >"$log" 2>&1; then
+    { apt-get update && RUNLEVEL=1 apt_install "$@"; } >>"$log" 2>&1 ||
+      { tail -n 20 "$log" >&2; die "apt-get could not install $*"; }
+  fi
+  rm -f "$log"
+}
+
+apt_install() {
+  DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$@" </dev/null
+}
+
+# ensure_java: Java 17 or newer runs Kafka 4 and the registry.
+ensure_java() {
+  ensure java openjdk-17-jre-headless
+  local version
+  version=$(java -version 2>&1 | sed -n 's/.* version "\([0-9]*\).*/\1/p' | head -n 1)
+  [ "${version:-0}" -ge 17 ] || die "Java ${version:-of unknown version} found; 17 or newer is needed"
+}

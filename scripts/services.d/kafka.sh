@@ -1,0 +1,96 @@
+# Sourced by scripts/services and scripts/kafka-tool: Apache Kafka, one KRaft node, from its Maven artifacts.
+# shellcheck shell=bash disable=SC2034,SC2154
+
+KAFKA_VERSION=4.1.0
+KAFKA_PORT=${WELLSTREAM_KAFKA_PORT:-$((19092 + SHIFT))}
+KAFKA_CONTROLLER_PORT=${WELLSTREAM_KAFKA_CONTROLLER_PORT:-$((19093 + SHIFT))}
+KAFKA_SASL_PORT=${WELLSTREAM_KAFKA_SASL_PORT:-$((19094 + SHIFT))}
+KAFKA_LIB=$CACHE/kafka-$KAFKA_VERSION/lib
+
+kafka_ports() { echo "$KAFKA_PORT $KAFKA_CONTROLLER_PORT $KAFKA_SASL_PORT"; }
+kafka_where() { echo "127.0.0.1:$KAFKA_PORT (SASL/PLAIN, user wellstream: 127.0.0.1:$KAFKA_SASL_PORT)"; }
+
+# About 54 MB, once per machine.
+kafka_install() {
+  ensure_java
+  [ -d "$KAFKA_LIB" ] && return 0
+  ensure mvn maven
+  say "kafka: fetching version $KAFKA_VERSION into $CACHE (once)"
+  local part=$CACHE/kafka-$KAFKA_VERSION.part.$$
+  mkdir -p "$part"
+  maven_run -f "$HERE/services.d/kafka-pom.xml" -Dkafka.version="$KAFKA_VERSION" \
+    dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory="$part/lib"
+  keep_part "$part" "$CACHE/kafka-$KAFKA_VERSION"
+}
+
+# Writes the settings anew at each start (ports may differ); formats the storage only where there is none.
+kafka_prepare() {
+  local dir=$1
+  kafka_settings "$dir" >"$dir/server.properties"
+  [ -f "$dir/data/meta.properties" ] && return 0
+  kafka_java kafka.tools.StorageTool format --standalone --config "$dir/server.properties" \
+    --cluster-id "$KAFKA_CLUSTER_ID" >"$dir/format.log" 2>&1 ||
+    { tail -n 20 "$dir/format.log" >&2; die "kafka: could not format $dir/data"; }
+}
+
+kafka_launch() {
+  local dir=$1
+  local heap=${WELLSTREAM_KAFKA_HEAP:-1g}
+  launch kafka java -Xms"$heap" -Xmx"$heap" -XX:+UseG1GC -XX:MaxGCPauseMillis=20 -XX:+ExitOnOutOfMemoryError \
+    -Djava.awt.headless=true -Dwellstream.service="$dir" \
+    -Dlog4j2.configurationFile="$HERE/services.d/log4j2.properties" \
+    -cp "$KAFKA_LIB/*" kafka.Kafka "$dir/server.properties"
+}
+
+# The port opens before the broker answers, so its own word decides.
+kafka_healthy() {
+  grep -q 'Kafka Server started' "$1/log" && tcp_open "$KAFKA_PORT"
+}
+
+kafka_settings() {
+  cat <<PROPERTIES
+# Written by scripts/services. One node: replication 1 and min ISR 1 wherever Kafka would ask for three.
+process.roles=broker,controller
+node.id=1
+controller.quorum.bootstrap.servers=127.0.0.1:$KAFKA_CONTROLLER_PORT
+listeners=PLAIN://127.0.0.1:$KAFKA_PORT,SASL://127.0.0.1:$KAFKA_SASL_PORT,CONTROLLER://127.0.0.1:$KAFKA_CONTROLLER_PORT
+advertised.listeners=PLAIN://127.0.0.1:$KAFKA_PORT,SASL://127.0.0.1:$KAFKA_SASL_PORT,CONTROLLER://127.0.0.1:$KAFKA_CONTROLLER_PORT
+listener.security.protocol.map=PLAIN:PLAINTEXT,SASL:SASL_PLAINTEXT,CONTROLLER:PLAINTEXT
+inter.broker.listener.name=PLAIN
+controller.listener.names=CONTROLLER
+# A listener with a password, so that the message for a wrong one can be tested. The password guards nothing.
+listener.name.sasl.sasl.enabled.mechanisms=PLAIN
+listener.name.sasl.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required user_wellstream="wellstream";
+log.dirs=$1/data
+offsets.topic.replication.factor=1
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+default.replication.factor=1
+min.insync.replicas=1
+# A misspelt topic must fail, not appear. (message.max.bytes stays Kafka's default of 1 MB: a topic for larger
+# records sets max.message.bytes itself, as on a real cluster.)
+auto.create.topics.enable=false
+# Speed of start and of tests: fewer internal partitions, no wait for further group members.
+group.initial.rebalance.delay.ms=0
+# After kill -9 the node may register again only when its old session has expired (9 s by default).
+broker.session.timeout.ms=3000
+broker.heartbeat.interval.ms=500
+offsets.topic.num.partitions=4
+transaction.state.log.num.partitions=4
+num.network.threads=2
+num.io.threads=4
+log.cleaner.dedupe.buffer.size=16777216
+# Tests shorten retention on topics of their own; the default check of five minutes would make them wait.
+log.retention.check.interval.ms=5000
+PROPERTIES
+}
+
+# kafka_java CLASS ARGUMENT...: one of Kafka's own programs, quiet unless something is wrong.
+kafka_java() {
+  java -Xmx256m -XX:TieredStopAtLevel=1 -Dwellstream.log="${WELLSTREAM_TOOL_LOG:-ERROR}" \
+    -Dlog4j2.configurationFile="$HERE/services.d/log4j2.properties" -cp "$KAFKA_LIB/*" "$@"
+}
+
+KAFKA_CLUSTER_ID=d2VsbHN0cmVhbS1sb2NhbA
