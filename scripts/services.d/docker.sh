@@ -6,6 +6,7 @@ docker_main() {
   shift 2
   docker info >/dev/null 2>&1 ||
     die "WELLSTREAM_SERVICES=docker, but no container engine answers; start it, or leave that variable out"
+  docker compose version >/dev/null 2>&1 || die "docker has no 'compose' command here: install its compose plugin (v2)"
   export WELLSTREAM_KAFKA_PORT=$KAFKA_PORT WELLSTREAM_KAFKA_SASL_PORT=$KAFKA_SASL_PORT
   export WELLSTREAM_REGISTRY_PORT=$REGISTRY_PORT WELLSTREAM_REDIS_PORT=$REDIS_PORT
   case $verb in
@@ -37,10 +38,4 @@ docker_main() {
   esac
 }
 
-compose() {
-  if docker compose version >/dev/null 2>&1; then
-    docker compose -f "$ROOT/docker-compose.yml" "$@"
-  else
-    docker-compose -f "$ROOT/docker-compose.yml" "$@"
-  fi
-}
+compose() { docker compose -p wellstream -f "$ROOT/docker-compose.yml" "$@"; }

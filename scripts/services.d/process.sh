@@ -6,7 +6,7 @@ begin_service() {
   local name=$1 dir=$STATE/$1 port
   if service_pid "$name" >/dev/null; then return 0; fi
   for port in $("${name}_ports"); do
-    ! tcp_open "$port" || die "$name: port $port is taken by another process (another checkout's services?). Stop" \
+    port_free "$port" || die "$name: port $port is taken by another process (another checkout's services?). Stop" \
       "it, or choose other ports, for instance WELLSTREAM_PORT_SHIFT=100"
   done
   "${name}_install"
@@ -100,6 +100,16 @@ lock_state() {
   command -v flock >/dev/null 2>&1 || return 0
   exec 9>"$STATE/lock"
   flock -w 300 9 || die "another scripts/services has held $STATE/lock for five minutes"
+}
+
+# port_free PORT: within 3 s; a killed process keeps its sockets a moment longer than its pid.
+port_free() {
+  local tries
+  for tries in $(seq 30); do
+    tcp_open "$1" || return 0
+    [ "$tries" = 30 ] || sleep 0.1
+  done
+  return 1
 }
 
 tcp_open() { (exec 8<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
