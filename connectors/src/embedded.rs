@@ -1,0 +1,440 @@
+//! Partitions in memory: a generator appends, lanes read, nothing else is needed to run the whole job.
+//!
+//! Enters: keys and values as bytes, with a timestamp. Leaves: borrowed [`Record`]s with rising offsets. Drops:
+//! nothing; a full partition refuses the record, and its writer tries again (back-pressure). Records travel in
+//! batches of some 1,000 through a lock-free queue, so a record costs neither a lock nor an atomic operation;
+//! a batch that was read goes back to its writer, so in the steady state nothing is allocated either.
+//!
+//! ```
+//! use wellstream_connectors::embedded::EmbeddedLog;
+//! use wellstream_core::engine::Source;
+//! use wellstream_core::record::{PartitionId, Side};
+//! let (log, mut writers) = EmbeddedLog::new(1, 1, 1 << 20);
+//! writers[0].push(1_700_000_000_000, Some(b"WELL-1"), Some(b"value")).unwrap();
+//! writers[0].flush().unwrap();
+//! let wells = PartitionId { side: Side::Well, number: 0 };
+//! let mut source = log.source(&[wells]).unwrap();
+//! let polled = source.poll(wells, 100, &mut |records| records.len()).unwrap();
+//! assert_eq!((polled.taken, polled.offset_next, polled.log_end), (1, Some(1), Some(1)));
+//! ```
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
+
+use crossbeam_queue::ArrayQueue;
+use wellstream_core::engine::{Polled, Source, SourceError};
+use wellstream_core::record::{PartitionId, Record, Side};
+
+use crate::limits::{EMBEDDED_BATCH_BYTES, EMBEDDED_BATCH_RECORDS, EMBEDDED_BATCHES};
+use crate::scratch::Scratch;
+
+/// The partitions of both topics, in memory. A clone is the same log.
+#[derive(Clone, Debug)]
+pub struct EmbeddedLog {
+    partitions: Arc<Vec<Arc<PartitionLog>>>,
+}
+
+impl EmbeddedLog {
+    /// A log with so many partitions per side, that holds at most `bytes_max` in all; and the writers of its
+    /// partitions, wells first, to be shared out among generator threads.
+    #[must_use]
+    pub fn new(wells: u32, tanks: u32, bytes_max: usize) -> (EmbeddedLog, Vec<EmbeddedWriter>) {
+        let ids = [(Side::Well, wells), (Side::Tank, tanks)]
+            .into_iter()
+            .flat_map(|(side, count)| (0..count).map(move |number| PartitionId { side, number }));
+        let bytes_max = (bytes_max / (wells + tanks).max(1) as usize).max(1);
+        let partitions: Vec<_> = ids.map(|id| Arc::new(PartitionLog::new(id, bytes_max))).collect();
+        let writers = partitions.iter().map(|log| EmbeddedWriter::new(Arc::clone(log))).collect();
+        (EmbeddedLog { partitions: Arc::new(partitions) }, writers)
+    }
+
+    /// All partitions, wells first.
+    pub fn partitions(&self) -> impl Iterator<Item = PartitionId> + '_ {
+        self.partitions.iter().map(|log| log.id)
+    }
+
+    /// A source of these partitions. Each partition can be read by one source only, once.
+    ///
+    /// # Errors
+    /// A partition that the log does not have, or that another source reads.
+    pub fn source(&self, partitions: &[PartitionId]) -> Result<EmbeddedSource, SourceError> {
+        let mut readers = Vec::with_capacity(partitions.len());
+        for &id in partitions {
+            let refuse = |message: &str| SourceError { partition: id, message: message.to_owned() };
+            let log = self
+                .partitions
+                .iter()
+                .find(|log| log.id == id)
+                .ok_or_else(|| refuse("the embedded log has no such partition"))?;
+            if log.claimed.swap(true, Ordering::Relaxed) {
+                return Err(refuse("another source reads this embedded partition"));
+            }
+            readers.push(Reader { log: Arc::clone(log), batch: None, cursor: 0, offset_next: 0 });
+        }
+        Ok(EmbeddedSource { readers, scratch: Scratch::default() })
+    }
+
+    /// The end offset of a partition whose writer has finished: a bounded run ends there.
+    #[must_use]
+    pub fn finished_at(&self, partition: PartitionId) -> Option<i64> {
+        let log = self.partitions.iter().find(|log| log.id == partition)?;
+        log.finished.load(Ordering::Acquire).then(|| log.end.load(Ordering::Acquire))
+    }
+
+    /// Bytes that are held now, over all partitions.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.partitions.iter().map(|log| log.bytes.load(Ordering::Relaxed)).sum()
+    }
+}
+
+/// One partition, between its writer and its reader.
+#[derive(Debug)]
+struct PartitionLog {
+    id: PartitionId,
+    bytes_max: usize,
+    /// Batches on their way to the reader.
+    full: ArrayQueue<Batch>,
+    /// Batches on their way back.
+    empty: ArrayQueue<Batch>,
+    /// Bytes in `full` and in the reader's batch. The writer adds, the reader subtracts; a bound only, so relaxed.
+    bytes: AtomicUsize,
+    /// The offset behind the last record handed on. The writer stores it before it pushes the batch (release); the
+    /// reader loads it (acquire) and may see an end that it cannot read yet, never one below what it has read.
+    end: AtomicI64,
+    /// Set once by the writer, behind its last `end` (release); read by whoever bounds the run (acquire).
+    finished: AtomicBool,
+    /// Set once by `source`; two readers would each see half of the records.
+    claimed: AtomicBool,
+}
+
+impl PartitionLog {
+    fn new(id: PartitionId, bytes_max: usize) -> PartitionLog {
+        PartitionLog {
+            id,
+            bytes_max,
+            full: ArrayQueue::new(EMBEDDED_BATCHES),
+            empty: ArrayQueue::new(EMBEDDED_BATCHES),
+            bytes: AtomicUsize::new(0),
+            end: AtomicI64::new(0),
+            finished: AtomicBool::new(false),
+            claimed: AtomicBool::new(false),
+        }
+    }
+}
+
+/// Records one behind the other, their bytes in one piece.
+#[derive(Debug, Default)]
+struct Batch {
+    offset_first: i64,
+    records: Vec<Place>,
+    bytes: Vec<u8>,
+}
+
+/// Where one record lies in its batch.
+#[derive(Clone, Debug)]
+struct Place {
+    timestamp_ms: i64,
+    key: Option<Range<usize>>,
+    value: Option<Range<usize>>,
+}
+
+impl Batch {
+    fn put(&mut self, bytes: Option<&[u8]>) -> Option<Range<usize>> {
+        let bytes = bytes?;
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(bytes);
+        Some(start..self.bytes.len())
+    }
+
+    fn record(&self, index: usize) -> Record<'_> {
+        let place = &self.records[index];
+        let bytes = |range: &Option<Range<usize>>| range.clone().map(|range| &self.bytes[range]);
+        Record {
+            offset: self.offset_first + index_i64(index),
+            timestamp_ms: place.timestamp_ms,
+            key: bytes(&place.key),
+            value: bytes(&place.value),
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        self.records.len() >= EMBEDDED_BATCH_RECORDS || self.bytes.len() >= EMBEDDED_BATCH_BYTES
+    }
+}
+
+/// Appends to one partition.
+#[derive(Debug)]
+pub struct EmbeddedWriter {
+    log: Arc<PartitionLog>,
+    open: Batch,
+    offset_next: i64,
+}
+
+/// The partition holds as much as it may: its reader is behind. Try again once it has read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the embedded partition is full")]
+pub struct Full;
+
+impl EmbeddedWriter {
+    fn new(log: Arc<PartitionLog>) -> EmbeddedWriter {
+        EmbeddedWriter { log, open: Batch::default(), offset_next: 0 }
+    }
+
+    /// Which partition.
+    #[must_use]
+    pub fn partition(&self) -> PartitionId {
+        self.log.id
+    }
+
+    /// Appends a record and returns its offset. The reader sees it once its batch is full, or on `flush`.
+    ///
+    /// # Errors
+    /// [`Full`]: nothing was appended.
+    pub fn push(&mut self, timestamp_ms: i64, key: Option<&[u8]>, value: Option<&[u8]>) -> Result<i64, Full> {
+        if self.open.is_full() {
+            self.flush()?;
+        }
+        let key = self.open.put(key);
+        let value = self.open.put(value);
+        self.open.records.push(Place { timestamp_ms, key, value });
+        let offset = self.offset_next;
+        self.offset_next += 1;
+        Ok(offset)
+    }
+
+    /// Hands what was appended to the reader.
+    ///
+    /// # Errors
+    /// [`Full`]: it stays with the writer; call again.
+    pub fn flush(&mut self) -> Result<(), Full> {
+        if self.open.records.is_empty() {
+            return Ok(());
+        }
+        let bytes = self.open.bytes.len();
+        let held = self.log.bytes.load(Ordering::Relaxed);
+        // A batch larger than the whole bound still passes, alone.
+        if self.log.full.is_full() || (held > 0 && held + bytes > self.log.bytes_max) {
+            return Err(Full);
+        }
+        let batch = std::mem::replace(&mut self.open, self.log.empty.pop().unwrap_or_default());
+        self.open.records.clear();
+        self.open.bytes.clear();
+        self.open.offset_first = self.offset_next;
+        self.log.bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.log.end.store(self.offset_next, Ordering::Release);
+        let refused = self.log.full.push(batch).is_err();
+        assert!(!refused, "only this writer pushes, and it saw a free place");
+        Ok(())
+    }
+
+    /// Hands on what is left and marks the end: the log will not grow.
+    ///
+    /// # Errors
+    /// [`Full`]: not finished yet; call again.
+    pub fn finish(&mut self) -> Result<(), Full> {
+        self.flush()?;
+        self.log.finished.store(true, Ordering::Release);
+        Ok(())
+    }
+}
+
+/// Reads some of a log's partitions, in place.
+#[derive(Debug)]
+pub struct EmbeddedSource {
+    readers: Vec<Reader>,
+    scratch: Scratch,
+}
+
+#[derive(Debug)]
+struct Reader {
+    log: Arc<PartitionLog>,
+    batch: Option<Batch>,
+    cursor: usize,
+    offset_next: i64,
+}
+
+impl Source for EmbeddedSource {
+    fn poll(
+        &mut self,
+        partition: PartitionId,
+        records_max: usize,
+        visit: &mut dyn FnMut(&[Record<'_>]) -> usize,
+    ) -> Result<Polled, SourceError> {
+        let EmbeddedSource { readers, scratch } = self;
+        let reader = readers.iter_mut().find(|reader| reader.log.id == partition).ok_or_else(|| {
+            SourceError { partition, message: "this embedded source does not read it".to_owned() }
+        })?;
+        let taken = reader.poll(records_max, visit, scratch);
+        let log_end = reader.log.end.load(Ordering::Acquire);
+        Ok(Polled { taken, offset_next: Some(reader.offset_next), log_end: Some(log_end) })
+    }
+}
+
+impl Reader {
+    fn poll(
+        &mut self,
+        records_max: usize,
+        visit: &mut dyn FnMut(&[Record<'_>]) -> usize,
+        scratch: &mut Scratch,
+    ) -> usize {
+        let mut taken = 0;
+        while taken < records_max {
+            if self.batch.is_none() {
+                self.batch = self.log.full.pop();
+                self.cursor = 0;
+            }
+            let Some(batch) = &self.batch else { break };
+            let shown = (batch.records.len() - self.cursor).min(records_max - taken);
+            let mut records = scratch.take();
+            records.extend((self.cursor..self.cursor + shown).map(|index| batch.record(index)));
+            let took = visit(&records);
+            scratch.give_back(records);
+            assert!(took <= shown, "a visitor takes at most what it was shown");
+            taken += took;
+            self.cursor += took;
+            self.offset_next += index_i64(took);
+            if self.cursor == batch.records.len() {
+                self.recycle();
+            }
+            if took < shown {
+                break;
+            }
+        }
+        taken
+    }
+
+    fn recycle(&mut self) {
+        if let Some(batch) = self.batch.take() {
+            self.log.bytes.fetch_sub(batch.bytes.len(), Ordering::Relaxed);
+            // No place for it: then it is freed, which costs time but loses nothing.
+            drop(self.log.empty.push(batch));
+        }
+    }
+}
+
+#[expect(clippy::cast_possible_wrap, reason = "an index into a batch is far below 2^63")]
+fn index_i64(index: usize) -> i64 {
+    index as i64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WELLS: PartitionId = PartitionId { side: Side::Well, number: 0 };
+
+    fn read(source: &mut EmbeddedSource, records_max: usize, take: usize) -> (Vec<(i64, Vec<u8>)>, Polled) {
+        let mut seen = Vec::new();
+        let polled = source
+            .poll(WELLS, records_max, &mut |records| {
+                let take = take.saturating_sub(seen.len()).min(records.len());
+                seen.extend(records[..take].iter().map(|r| (r.offset, r.value.unwrap_or(b"-").to_vec())));
+                take
+            })
+            .unwrap();
+        (seen, polled)
+    }
+
+    #[test]
+    fn records_come_out_in_order_and_refused_ones_are_offered_again() {
+        let (log, mut writers) = EmbeddedLog::new(1, 1, 1 << 20);
+        for i in 0..3_000_i64 {
+            assert_eq!(writers[0].push(i, None, Some(&i.to_be_bytes())), Ok(i));
+        }
+        writers[0].flush().unwrap();
+        let mut source = log.source(&[WELLS]).unwrap();
+        let mut expected = 0;
+        while expected < 3_000 {
+            // Takes 700 of what it is shown, then fewer than it is shown.
+            let (seen, polled) = read(&mut source, 1_000, 700);
+            assert_eq!(polled.taken, seen.len());
+            for (offset, value) in seen {
+                assert_eq!(offset, expected);
+                assert_eq!(value, expected.to_be_bytes());
+                expected += 1;
+            }
+            assert_eq!(polled.offset_next, Some(expected));
+            assert_eq!(polled.log_end, Some(3_000));
+        }
+        assert_eq!(read(&mut source, 10, 10).1.taken, 0);
+        assert_eq!(log.bytes(), 0);
+    }
+
+    #[test]
+    fn tombstones_and_empty_values_differ() {
+        let (log, mut writers) = EmbeddedLog::new(1, 0, 1 << 20);
+        writers[0].push(5, Some(b"k"), None).unwrap();
+        writers[0].push(6, None, Some(b"")).unwrap();
+        writers[0].finish().unwrap();
+        let mut source = log.source(&[WELLS]).unwrap();
+        let mut seen = Vec::new();
+        let mut visit = |records: &[Record<'_>]| {
+            seen.extend(
+                records
+                    .iter()
+                    .map(|r| (r.timestamp_ms, r.key.map(<[u8]>::to_vec), r.value.map(<[u8]>::to_vec))),
+            );
+            records.len()
+        };
+        source.poll(WELLS, 10, &mut visit).unwrap();
+        assert_eq!(seen, vec![(5, Some(b"k".to_vec()), None), (6, None, Some(Vec::new()))]);
+        assert_eq!(log.finished_at(WELLS), Some(2));
+    }
+
+    #[test]
+    fn a_full_partition_refuses_until_it_is_read() {
+        let (log, mut writers) = EmbeddedLog::new(1, 0, 4 * EMBEDDED_BATCH_BYTES);
+        let value = vec![7; 1_000];
+        let mut accepted = 0_usize;
+        while writers[0].push(0, None, Some(&value)).is_ok() {
+            accepted += 1;
+        }
+        assert!(log.bytes() <= 4 * EMBEDDED_BATCH_BYTES);
+        assert!(accepted * 1_000 <= 5 * EMBEDDED_BATCH_BYTES + 1_000, "the open batch and the bound");
+        let mut source = log.source(&[WELLS]).unwrap();
+        read(&mut source, 1_000, 1_000);
+        assert!(writers[0].push(0, None, Some(&value)).is_ok());
+    }
+
+    #[test]
+    fn a_partition_has_one_reader() {
+        let (log, _writers) = EmbeddedLog::new(1, 0, 1);
+        let _first = log.source(&[WELLS]).unwrap();
+        assert!(log.source(&[WELLS]).unwrap_err().message.contains("another source"));
+        assert!(log.source(&[PartitionId { side: Side::Tank, number: 0 }]).is_err());
+    }
+
+    #[test]
+    fn a_writer_and_a_reader_on_two_threads_agree() {
+        let (log, mut writers) = EmbeddedLog::new(1, 0, 1 << 20);
+        let mut writer = writers.remove(0);
+        let total = 200_000_i64;
+        let thread = std::thread::spawn(move || {
+            for i in 0..total {
+                while writer.push(i, None, Some(&i.to_be_bytes())).is_err() {
+                    std::thread::yield_now();
+                }
+            }
+            while writer.finish().is_err() {
+                std::thread::yield_now();
+            }
+        });
+        let mut source = log.source(&[WELLS]).unwrap();
+        let mut next = 0;
+        while log.finished_at(WELLS) != Some(next) {
+            let mut visit = |records: &[Record<'_>]| {
+                for record in records {
+                    assert_eq!(record.offset, next);
+                    assert_eq!(record.value, Some(next.to_be_bytes().as_slice()));
+                    next += 1;
+                }
+                records.len()
+            };
+            source.poll(WELLS, 1_024, &mut visit).unwrap();
+        }
+        thread.join().unwrap();
+        assert_eq!(next, total);
+    }
+}
