@@ -1,2 +1,25 @@
-//! Placeholder while the workspace is laid out.
-fn main() {}
+//! The program `wellstream`. A table of contents: what is typed becomes settings, settings become a command.
+
+mod args;
+mod settings;
+mod logs;
+mod exit;
+mod commands;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let cli = match args::Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return exit::usage(&error),
+    };
+    match commands::dispatch(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}

@@ -1,0 +1,144 @@
+//! The command line as typed. Commands are declared here; flags that are settings come from the table of keys.
+
+mod flags;
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::settings::{CONFIG, QUARANTINE, REPLAY, RUN, SCHEMA, TOPICS};
+use flags::Flags;
+
+/// Joins well and tank readings per facility, scores the risk, raises alarms.
+#[derive(Debug, Parser)]
+#[command(name = "wellstream", version, after_help = EXAMPLES, subcommand_required = true, arg_required_else_help = true)]
+pub(crate) struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+    /// Settings file instead of ./wellstream.toml.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Reads, joins, scores, raises alarms: embedded, or on Kafka with --brokers
+    #[command(after_help = RUN_EXAMPLES)]
+    Run(Flags<RUN>),
+    /// Generates load: into the engine here, or to Kafka with --brokers
+    #[command(after_help = REPLAY_EXAMPLES)]
+    Replay(Flags<REPLAY>),
+    /// Topics on the brokers
+    #[command(subcommand)]
+    Topics(TopicsCommand),
+    /// Schemas in the registry
+    #[command(subcommand)]
+    Schema(SchemaCommand),
+    /// Records that could not be read or came late
+    #[command(subcommand)]
+    Quarantine(QuarantineCommand),
+    /// Prints the effective settings, where each came from, without secrets
+    Config(ConfigArgs),
+}
+
+/// `wellstream topics`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum TopicsCommand {
+    /// Makes the five topics where they are missing; says what differs where they exist
+    Create(Flags<TOPICS>),
+}
+
+/// `wellstream schema`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum SchemaCommand {
+    /// Registers the schemas of the four topics (subjects TOPIC-value)
+    Register(Flags<SCHEMA>),
+    /// Compares the registry with the schemas here; changes nothing
+    Check(Flags<SCHEMA>),
+}
+
+/// `wellstream quarantine`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum QuarantineCommand {
+    /// Lists quarantined and late records
+    List(ListArgs),
+    /// Sends quarantined records, byte for byte, back to the topics they came from
+    Replay(ReplayArgs),
+}
+
+/// Which quarantined records are meant.
+#[derive(Debug, Args)]
+pub(crate) struct QuarantineFilter {
+    /// Only this reason, such as late or bad_magic; repeatable
+    #[arg(long, value_name = "REASON")]
+    pub(crate) reason: Vec<String>,
+    /// Only records of this source topic
+    #[arg(long, value_name = "TOPIC")]
+    pub(crate) topic: Option<String>,
+    /// At most this many
+    #[arg(long, value_name = "N")]
+    pub(crate) limit: Option<usize>,
+}
+
+/// `wellstream quarantine list`.
+#[derive(Debug, Args)]
+pub(crate) struct ListArgs {
+    /// Which ones.
+    #[command(flatten)]
+    pub(crate) filter: QuarantineFilter,
+    /// One JSON object a line instead of a table
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Settings.
+    #[command(flatten)]
+    pub(crate) flags: Flags<QUARANTINE>,
+}
+
+/// `wellstream quarantine replay`.
+#[derive(Debug, Args)]
+pub(crate) struct ReplayArgs {
+    /// Which ones.
+    #[command(flatten)]
+    pub(crate) filter: QuarantineFilter,
+    /// Do it; without this, only says what would be sent
+    #[arg(long)]
+    pub(crate) yes: bool,
+    /// Settings.
+    #[command(flatten)]
+    pub(crate) flags: Flags<QUARANTINE>,
+}
+
+/// `wellstream config`.
+#[derive(Debug, Args)]
+pub(crate) struct ConfigArgs {
+    /// Prints docs/REFERENCE.md
+    #[arg(long, hide = true)]
+    pub(crate) reference: bool,
+    /// Settings.
+    #[command(flatten)]
+    pub(crate) flags: Flags<CONFIG>,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  wellstream run                                     the whole job on an embedded source, no service needed
+  wellstream topics create --brokers localhost:9092
+  wellstream run --brokers localhost:9092 --schema-registry http://localhost:8081
+  wellstream replay --events 2M --max                how fast is it here?
+
+Each flag is also a key of wellstream.toml and a variable: --commit-interval, commit_interval,
+WELLSTREAM_COMMIT_INTERVAL. `wellstream config` shows what is in force and where it came from.";
+
+const RUN_EXAMPLES: &str = "\
+Examples:
+  wellstream run --duration 20s
+  wellstream run --brokers h:9092 --schema-registry http://r:8081 --join nearest --outer
+  wellstream run --brokers h:9092 --from earliest --until-end --sink count --summary json
+  wellstream run --brokers h:9092 -X security.protocol=SASL_SSL -X sasl.username=me ...";
+
+const REPLAY_EXAMPLES: &str = "\
+Examples:
+  wellstream replay --events 2M --max
+  wellstream replay --events 2M --max --brokers localhost:9092 --schema-registry http://localhost:8081";
