@@ -1,1 +1,6 @@
-//! Placeholder while the workspace is laid out.
+//! Load that does not lie, and a verdict.
+//!
+//! The oracle is a batch join of its own over the whole input log: it shares the engine's vocabulary (records
+//! and rules), nothing of its code, and so can judge what the engine put out.
+
+pub mod oracle;
