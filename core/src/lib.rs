@@ -9,6 +9,7 @@
 pub mod record;
 pub mod rules;
 pub mod limits;
+pub mod schemas;
 pub mod decode;
 pub mod encode;
 pub mod validate;

@@ -6,6 +6,15 @@ pub const VALUE_BYTES_MAX: usize = 1 << 20;
 /// How deep a writer's schema may nest in fields that we skip.
 pub const SCHEMA_DEPTH_MAX: usize = 16;
 
+/// How deep the values of a recursive type may nest in a field that we skip: a bound on the stack.
+pub const SKIP_DEPTH_MAX: usize = 64;
+
+/// Items in one block of an array or map that is skipped: no value that we take could hold more.
+pub const BLOCK_ITEMS_MAX: u64 = VALUE_BYTES_MAX as u64;
+
+/// The latest event time, epoch ms (the end of year 9999): beyond it sums of times could overflow.
+pub const TIME_MS_MAX: i64 = 253_402_300_799_999;
+
 /// Records that one visit of a source hands over: enough to amortise the calls, small enough for the caches.
 pub const POLL_RECORDS_MAX: usize = 1_024;
 

@@ -12,6 +12,9 @@ pub enum AlarmKind {
 }
 
 impl AlarmKind {
+    /// Every kind, in the order of the schema's symbols.
+    pub const ALL: [AlarmKind; 3] = [AlarmKind::Raised, AlarmKind::Escalated, AlarmKind::Cleared];
+
     /// `RAISED`, `ESCALATED` or `CLEARED`.
     pub const fn name(self) -> &'static str {
         match self {

@@ -1,0 +1,213 @@
+//! Avro's primitives, read from the front of a slice. Every read checks its bounds once and moves on.
+
+use crate::record::Reason;
+
+/// What is left of a body.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Cursor<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Cursor<'a> {
+    pub(super) fn new(body: &'a [u8]) -> Self {
+        Cursor { rest: body }
+    }
+
+    /// Succeeds at the end of the body.
+    #[inline]
+    pub(super) fn end(&self) -> Result<(), Reason> {
+        if self.rest.is_empty() { Ok(()) } else { Err(Reason::TrailingBytes) }
+    }
+
+    /// The next `bytes` bytes.
+    #[inline]
+    pub(super) fn take(&mut self, bytes: usize) -> Result<&'a [u8], Reason> {
+        let (taken, rest) = self.rest.split_at_checked(bytes).ok_or(Reason::Truncated)?;
+        self.rest = rest;
+        Ok(taken)
+    }
+
+    /// Passes over `bytes` bytes.
+    #[inline]
+    pub(super) fn skip(&mut self, bytes: u64) -> Result<(), Reason> {
+        // A width that no memory could hold is longer than what is left.
+        self.take(usize::try_from(bytes).map_err(|_| Reason::Truncated)?)?;
+        Ok(())
+    }
+
+    #[inline]
+    fn chunk<const N: usize>(&mut self) -> Result<[u8; N], Reason> {
+        let (chunk, rest) = self.rest.split_first_chunk::<N>().ok_or(Reason::Truncated)?;
+        self.rest = rest;
+        Ok(*chunk)
+    }
+
+    #[inline]
+    pub(super) fn double(&mut self) -> Result<f64, Reason> {
+        Ok(f64::from_le_bytes(self.chunk()?))
+    }
+
+    #[inline]
+    pub(super) fn float(&mut self) -> Result<f32, Reason> {
+        Ok(f32::from_le_bytes(self.chunk()?))
+    }
+
+    /// A boolean is one byte, 0 or 1.
+    #[inline]
+    pub(super) fn boolean(&mut self) -> Result<bool, Reason> {
+        match self.chunk::<1>()? {
+            [0] => Ok(false),
+            [1] => Ok(true),
+            _ => Err(Reason::Malformed),
+        }
+    }
+
+    /// A zigzag varint of at most ten bytes. Longer than needed is allowed, as in every Avro reader.
+    #[inline]
+    pub(super) fn long(&mut self) -> Result<i64, Reason> {
+        if let Some((word, _)) = self.rest.split_first_chunk::<8>() {
+            let word = u64::from_le_bytes(*word);
+            let stops = !word & CONTINUES;
+            if stops != 0 {
+                // The varint's bits up to its last byte, then groups of 7 closed up to 14, 28 and 56 bits:
+                // no branch that its length could mislead.
+                let groups = word & (stops ^ (stops - 1)) & !CONTINUES;
+                let bytes = stops.trailing_zeros() as usize / 8 + 1;
+                self.rest = &self.rest[bytes..];
+                return Ok(zigzag(close_up(groups)));
+            }
+        }
+        self.long_bytewise()
+    }
+
+    #[cold]
+    fn long_bytewise(&mut self) -> Result<i64, Reason> {
+        let mut raw = 0_u64;
+        for (i, &byte) in self.rest.iter().enumerate() {
+            // The tenth byte holds bit 63 alone.
+            if i == 9 && byte > 1 {
+                return Err(Reason::Malformed);
+            }
+            raw |= u64::from(byte & 0x7F) << (7 * i);
+            if byte & 0x80 == 0 {
+                self.rest = &self.rest[i + 1..];
+                return Ok(zigzag(raw));
+            }
+        }
+        Err(Reason::Truncated)
+    }
+
+    /// An `int`: a `long` that fits 32 bits.
+    #[inline]
+    pub(super) fn int(&mut self) -> Result<i32, Reason> {
+        i32::try_from(self.long()?).map_err(|_| Reason::Malformed)
+    }
+
+    /// A length: a `long` that is not negative. Most take one byte, those of 64 and more take two.
+    #[inline]
+    pub(super) fn length(&mut self) -> Result<usize, Reason> {
+        if let Some((&[low, high], _)) = self.rest.split_first_chunk::<2>()
+            && low & high & 0x80 == 0
+        {
+            // Without a branch on the length, since strings of around 64 bytes would mislead it half the time.
+            let second = usize::from(low >> 7);
+            let raw = usize::from(low & 0x7F) | ((usize::from(high) << 7) * second);
+            self.rest = &self.rest[1 + second..];
+            return if raw & 1 == 0 { Ok(raw >> 1) } else { Err(Reason::Malformed) };
+        }
+        // More than memory could hold is more than what is left.
+        let length = u64::try_from(self.long()?).map_err(|_| Reason::Malformed)?;
+        usize::try_from(length).map_err(|_| Reason::Truncated)
+    }
+
+    /// Length, then bytes.
+    #[inline]
+    pub(super) fn bytes(&mut self) -> Result<&'a [u8], Reason> {
+        let length = self.length()?;
+        self.take(length)
+    }
+
+    /// Length, then UTF-8.
+    #[inline]
+    pub(super) fn text(&mut self) -> Result<&'a str, Reason> {
+        std::str::from_utf8(self.bytes()?).map_err(|_| Reason::BadUtf8)
+    }
+
+    /// An index below `count`, of a union's branch or an enum's symbol.
+    #[inline]
+    pub(super) fn index(&mut self, count: usize) -> Result<usize, Reason> {
+        match usize::try_from(self.long()?) {
+            Ok(index) if index < count => Ok(index),
+            _ => Err(Reason::Malformed),
+        }
+    }
+}
+
+/// The bit of each byte that says "another one follows".
+const CONTINUES: u64 = 0x8080_8080_8080_8080;
+
+/// Eight groups of 7 bits, one a byte, closed up to 56 bits.
+#[inline]
+const fn close_up(groups: u64) -> u64 {
+    let pairs = (groups & 0x007F_007F_007F_007F) | ((groups & 0x7F00_7F00_7F00_7F00) >> 1);
+    let fours = (pairs & 0x0000_3FFF_0000_3FFF) | ((pairs & 0x3FFF_0000_3FFF_0000) >> 2);
+    (fours & 0x0FFF_FFFF) | ((fours & 0x0FFF_FFFF_0000_0000) >> 4)
+}
+
+#[inline]
+const fn zigzag(raw: u64) -> i64 {
+    (raw >> 1).cast_signed() ^ -((raw & 1).cast_signed())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn varint(mut raw: u64) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        loop {
+            let byte = (raw & 0x7F) as u8;
+            raw >>= 7;
+            if raw == 0 {
+                bytes.push(byte);
+                return bytes;
+            }
+            bytes.push(byte | 0x80);
+        }
+    }
+
+    #[test]
+    fn a_varint_reads_the_same_alone_and_with_bytes_behind_it() {
+        for bits in 0..64 {
+            for raw in [1_u64 << bits, (1 << bits) - 1, u64::MAX >> bits, 0x5555_5555_5555_5555 >> bits] {
+                let mut bytes = varint(raw);
+                let alone = Cursor::new(&bytes).long();
+                assert_eq!(alone, Ok(zigzag(raw)));
+                bytes.extend([0xFF; 9]);
+                let mut cursor = Cursor::new(&bytes);
+                assert_eq!(cursor.long(), alone);
+                assert_eq!(cursor.rest.len(), 9);
+            }
+        }
+    }
+
+    #[test]
+    fn lengths_agree_with_longs() {
+        for raw in (0..40_000).chain([1 << 20, 1 << 40]) {
+            let mut bytes = varint(raw);
+            bytes.push(0xFF);
+            let expected = usize::try_from(zigzag(raw)).map_err(|_| Reason::Malformed);
+            assert_eq!(Cursor::new(&bytes).length(), expected, "{raw}");
+        }
+    }
+
+    #[test]
+    fn a_varint_of_more_than_64_bits_is_malformed() {
+        let ten = |last| [[0xFF; 9].as_slice(), &[last]].concat();
+        assert_eq!(Cursor::new(&ten(1)).long(), Ok(i64::MIN));
+        assert_eq!(Cursor::new(&ten(2)).long(), Err(Reason::Malformed));
+        assert_eq!(Cursor::new(&ten(0x81)).long(), Err(Reason::Malformed));
+        assert_eq!(Cursor::new(&[0xFF; 9]).long(), Err(Reason::Truncated));
+        assert_eq!(Cursor::new(&[0x80, 0x00]).long(), Ok(0));
+    }
+}

@@ -1,0 +1,271 @@
+//! A writer's schema as a list of operations, run once per body. No allocation, no recursion outside skipped
+//! fields; a run of doubles is one operation.
+
+use crate::record::{Reason, Side, TankReading, WellReading};
+
+use super::compile::{self, PlanError};
+use super::cursor::Cursor;
+use super::skip::{NodeId, Skips};
+
+/// How bodies of one writer's schema are read. Compiled once per schema id, then shared.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    pub(super) side: Side,
+    pub(super) code: Code,
+}
+
+impl Plan {
+    /// Compiles the schema that bodies were written with. Fields are found by name, in any order; those that
+    /// the writer does not have are null (our schemas' default), those that we do not know are passed over.
+    /// Aliases are not looked at; logical types are read as what they are made of.
+    ///
+    /// Recursive types may occur in fields that are passed over; a value that nests deeper than
+    /// `limits::SKIP_DEPTH_MAX` is then `Malformed`.
+    ///
+    /// # Errors
+    /// The schema is no Avro schema, not this side's record, or has a field that can never be read as ours.
+    pub fn compile(side: Side, schema_json: &str) -> Result<Plan, PlanError> {
+        Ok(Plan { side, code: compile::compile(side, schema_json)? })
+    }
+
+    /// Whose readings it decodes.
+    #[must_use]
+    pub fn side(&self) -> Side {
+        self.side
+    }
+
+    /// Reads one body as a well's reading. Strings are borrowed from the body, or from the plan where the
+    /// writer has an enum for them.
+    ///
+    /// # Errors
+    /// `Truncated`, `TrailingBytes`, `Malformed`, `BadUtf8`, `NotFinite`, `WrongType`.
+    ///
+    /// # Panics
+    /// If the plan is for tanks: whoever looks plans up by side and id has mixed them up.
+    pub fn decode_well<'a>(&'a self, body: &'a [u8]) -> Result<WellReading<'a>, Reason> {
+        assert!(self.side == Side::Well, "a plan for tanks was asked for a well");
+        let slots = self.code.run(body)?;
+        let [well_id, facility_id, vibration_encoded, pump_status] = slots.texts;
+        let [methane_ppm, co2_ppm, pressure_psi, temperature_f, flow_rate_bpd, ..] = slots.doubles;
+        Ok(WellReading {
+            well_id,
+            facility_id,
+            timestamp: slots.timestamp,
+            methane_ppm,
+            co2_ppm,
+            pressure_psi,
+            temperature_f,
+            flow_rate_bpd,
+            vibration_encoded,
+            pump_status,
+            maintenance_alert: slots.flags[0],
+        })
+    }
+
+    /// Reads one body as a tank's reading; see [`Plan::decode_well`].
+    ///
+    /// # Errors
+    /// `Truncated`, `TrailingBytes`, `Malformed`, `BadUtf8`, `NotFinite`, `WrongType`.
+    ///
+    /// # Panics
+    /// If the plan is for wells.
+    pub fn decode_tank<'a>(&'a self, body: &'a [u8]) -> Result<TankReading<'a>, Reason> {
+        assert!(self.side == Side::Tank, "a plan for wells was asked for a tank");
+        let slots = self.code.run(body)?;
+        let [tank_id, facility_id, leak_detection_status, _] = slots.texts;
+        let [level, vapor, ambient, internal, wind, atmospheric, _] = slots.doubles;
+        let [flame_arrestor_status, vapor_recovery_active, emergency_shutdown, _] = slots.flags;
+        Ok(TankReading {
+            tank_id,
+            facility_id,
+            timestamp: slots.timestamp,
+            level_percentage: level,
+            vapor_concentration_ppm: vapor,
+            leak_detection_status,
+            ambient_temperature_f: ambient,
+            internal_pressure_psi: internal,
+            flame_arrestor_status,
+            vapor_recovery_active,
+            emergency_shutdown,
+            wind_speed_mph: wind,
+            atmospheric_pressure_mb: atmospheric,
+            air_quality_index: slots.air_quality_index,
+        })
+    }
+}
+
+/// The operations of a plan and what they refer to.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Code {
+    pub(super) ops: Vec<Op>,
+    /// Where the branches of unions begin.
+    pub(super) branches: Vec<u32>,
+    /// The symbols of enums that stand where we read a string.
+    pub(super) symbols: Vec<Box<[Box<str>]>>,
+    pub(super) skips: Skips,
+}
+
+/// One step through a body. Slots are places in [`Slots`].
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Op {
+    Text {
+        slot: u8,
+    },
+    Symbol {
+        slot: u8,
+        list: u32,
+    },
+    Timestamp,
+    /// `count` doubles for slots in a row.
+    Doubles {
+        slot: u8,
+        count: u8,
+    },
+    DoubleFromFloat {
+        slot: u8,
+    },
+    /// From an int, or from a long.
+    DoubleFromInt {
+        slot: u8,
+        long: bool,
+    },
+    Flag {
+        slot: u8,
+    },
+    /// From an int, or from a long that must fit.
+    AirQuality {
+        long: bool,
+    },
+    /// A timestamp written as int.
+    TimestampFromInt,
+    /// A union of null and what the next operation reads; `null` is the index of null's branch.
+    NullOr {
+        null: u8,
+    },
+    /// The same with a double.
+    NullOrDouble {
+        null: u8,
+        slot: u8,
+    },
+    /// The same with text.
+    NullOrText {
+        null: u8,
+        slot: u8,
+    },
+    /// Any other union: continue where the branch begins.
+    Union {
+        first: u32,
+        count: u32,
+    },
+    Jump {
+        to: u32,
+    },
+    /// A branch that holds nothing, and leaves the slot null.
+    Null,
+    /// A branch that cannot be read as ours.
+    Wrong,
+    SkipFixed {
+        bytes: u64,
+    },
+    Skip {
+        node: NodeId,
+    },
+}
+
+/// The fields of a reading by kind, in the order of the normative schemas.
+#[derive(Default)]
+struct Slots<'a> {
+    texts: [Option<&'a str>; TEXTS],
+    doubles: [Option<f64>; DOUBLES],
+    flags: [Option<bool>; FLAGS],
+    timestamp: Option<i64>,
+    air_quality_index: Option<i32>,
+}
+
+const TEXTS: usize = 4;
+const DOUBLES: usize = 7;
+const FLAGS: usize = 4;
+
+impl Code {
+    fn run<'a>(&'a self, body: &'a [u8]) -> Result<Slots<'a>, Reason> {
+        let mut cursor = Cursor::new(body);
+        let mut slots = Slots::default();
+        let mut finite = true;
+        let mut next = 0;
+        while let Some(&op) = self.ops.get(next) {
+            next += 1;
+            match op {
+                Op::Text { slot } => slots.texts[usize::from(slot)] = Some(cursor.text()?),
+                Op::Doubles { slot, count } => {
+                    let bytes = cursor.take(usize::from(count) * 8)?;
+                    let slots = &mut slots.doubles[usize::from(slot)..][..usize::from(count)];
+                    for (slot, double) in slots.iter_mut().zip(bytes.as_chunks::<8>().0) {
+                        let double = f64::from_le_bytes(*double);
+                        finite &= double.is_finite();
+                        *slot = Some(double);
+                    }
+                }
+                Op::Timestamp => slots.timestamp = Some(cursor.long()?),
+                Op::Flag { slot } => slots.flags[usize::from(slot)] = Some(cursor.boolean()?),
+                Op::AirQuality { long: false } => slots.air_quality_index = Some(cursor.int()?),
+                Op::NullOrDouble { null, slot } => {
+                    if cursor.index(2)? != usize::from(null) {
+                        let double = cursor.double()?;
+                        finite &= double.is_finite();
+                        slots.doubles[usize::from(slot)] = Some(double);
+                    }
+                }
+                Op::NullOrText { null, slot } => {
+                    if cursor.index(2)? != usize::from(null) {
+                        slots.texts[usize::from(slot)] = Some(cursor.text()?);
+                    }
+                }
+                Op::NullOr { null } => next += usize::from(cursor.index(2)? == usize::from(null)),
+                Op::Union { first, count } => {
+                    let branch = cursor.index(count as usize)?;
+                    next = self.branches[first as usize + branch] as usize;
+                }
+                Op::Jump { to } => next = to as usize,
+                Op::Null => {}
+                Op::SkipFixed { bytes } => cursor.skip(bytes)?,
+                Op::Skip { node } => self.skips.run(node, &mut cursor)?,
+                rare => finite &= self.rare(rare, &mut cursor, &mut slots)?,
+            }
+        }
+        cursor.end()?;
+        if finite { Ok(slots) } else { Err(Reason::NotFinite) }
+    }
+
+    /// Writers with other types than ours, out of the way of the usual ones. Says whether what it read is finite.
+    #[inline(never)]
+    fn rare<'a>(&'a self, op: Op, cursor: &mut Cursor<'a>, slots: &mut Slots<'a>) -> Result<bool, Reason> {
+        match op {
+            Op::Symbol { slot, list } => {
+                let symbols = &self.symbols[list as usize];
+                slots.texts[usize::from(slot)] = Some(&symbols[cursor.index(symbols.len())?]);
+            }
+            Op::DoubleFromFloat { slot } => {
+                let double = f64::from(cursor.float()?);
+                slots.doubles[usize::from(slot)] = Some(double);
+                return Ok(double.is_finite());
+            }
+            Op::DoubleFromInt { slot, long } => {
+                let whole = if long { cursor.long()? } else { i64::from(cursor.int()?) };
+                slots.doubles[usize::from(slot)] = Some(promoted(whole));
+            }
+            Op::TimestampFromInt => slots.timestamp = Some(i64::from(cursor.int()?)),
+            Op::AirQuality { .. } => {
+                let whole = i32::try_from(cursor.long()?).map_err(|_| Reason::WrongType)?;
+                slots.air_quality_index = Some(whole);
+            }
+            _ => return Err(Reason::WrongType),
+        }
+        Ok(true)
+    }
+}
+
+/// A long as a double, by Avro's promotion: the nearest one.
+#[expect(clippy::cast_precision_loss, reason = "Avro promotes a long to the nearest double")]
+fn promoted(whole: i64) -> f64 {
+    whole as f64
+}
