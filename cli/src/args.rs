@@ -1,4 +1,5 @@
-//! The command line as typed. Commands are declared here; flags that are settings come from the table of keys.
+//! The command line as typed. Commands are declared here; flags that are settings come from the table of
+//! keys.
 
 mod flags;
 

@@ -23,7 +23,8 @@ pub(crate) use units::{Span, SpanOrOff};
 
 use layers::Layers;
 
-/// Every setting, typed. Absent means that nobody said anything and that there is no default. It has no Debug:
+/// Every setting, typed. Absent means that nobody said anything and that there is no default. It has no
+/// Debug:
 /// it holds secrets.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -1,7 +1,9 @@
 //! Partitions in memory: a generator appends, lanes read, nothing else is needed to run the whole job.
 //!
-//! Enters: keys and values as bytes, with a timestamp. Leaves: borrowed [`Record`]s with rising offsets. Drops:
-//! nothing; a full partition refuses the record, and its writer tries again (back-pressure). Records travel in
+//! Enters: keys and values as bytes, with a timestamp. Leaves: borrowed [`Record`]s with rising offsets.
+//! Drops:
+//! nothing; a full partition refuses the record, and its writer tries again (back-pressure). Records travel
+//! in
 //! batches of some 1,000 through a lock-free queue, so a record costs neither a lock nor an atomic operation;
 //! a batch that was read goes back to its writer, so in the steady state nothing is allocated either.
 //!
@@ -98,10 +100,13 @@ struct PartitionLog {
     full: ArrayQueue<Batch>,
     /// Batches on their way back.
     empty: ArrayQueue<Batch>,
-    /// Bytes in `full` and in the reader's batch. The writer adds, the reader subtracts; a bound only, so relaxed.
+    /// Bytes in `full` and in the reader's batch. The writer adds, the reader subtracts; a bound only, so
+    /// relaxed.
     bytes: AtomicUsize,
-    /// The offset behind the last record handed on. The writer stores it before it pushes the batch (release); the
-    /// reader loads it (acquire) and may see an end that it cannot read yet, never one below what it has read.
+    /// The offset behind the last record handed on. The writer stores it before it pushes the batch
+    /// (release); the
+    /// reader loads it (acquire) and may see an end that it cannot read yet, never one below what it has
+    /// read.
     end: AtomicI64,
     /// Set once by the writer, behind its last `end` (release); read by whoever bounds the run (acquire).
     finished: AtomicBool,

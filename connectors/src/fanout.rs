@@ -1,5 +1,7 @@
-//! Several sinks as one. One of them is the truth: its commit decides, and it commits last, so that what it holds
-//! is also in the others. A follower that is ahead of a truth that aborted sees the epoch's rows again; they carry
+//! Several sinks as one. One of them is the truth: its commit decides, and it commits last, so that what it
+//! holds
+//! is also in the others. A follower that is ahead of a truth that aborted sees the epoch's rows again; they
+//! carry
 //! their row ids, so its reader can drop the repeats.
 
 use wellstream_core::engine::{CommitOutcome, EpochOffsets, Output, Sink, SinkError, Wants};

@@ -11,5 +11,6 @@ pub const EMBEDDED_BATCH_BYTES: usize = 256 << 10;
 /// Batches queued in one embedded partition; the bound in bytes is the one meant to act.
 pub const EMBEDDED_BATCHES: usize = 1_024;
 
-/// How long a first connection may take: longer than a broker's restart of a few seconds is for the supervisor.
+/// How long a first connection may take: longer than a broker's restart of a few seconds is for the
+/// supervisor.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);

@@ -1,6 +1,7 @@
 //! Bytes to readings.
 //!
-//! Enters: a record's value (Confluent frame: 0, a schema id, an Avro body) and a [`Plan`], compiled once from
+//! Enters: a record's value (Confluent frame: 0, a schema id, an Avro body) and a [`Plan`], compiled once
+//! from
 //! the schema that the body was written with. Leaves: a [`WellReading`](crate::record::WellReading) or
 //! [`TankReading`](crate::record::TankReading) that borrows its strings from the body. Drops: nothing in
 //! silence; a value that cannot be read is a [`Reason`], which quarantines it.

@@ -1,7 +1,8 @@
 //! Readings, rows and alarms to bytes, by the normative schemas.
 //!
 //! Enters: readings with their place in the log and their class, alarms, and for a row two parts that were
-//! rendered once per reading. Leaves: Avro bodies, appended to the caller's buffer, which nothing here allocates
+//! rendered once per reading. Leaves: Avro bodies, appended to the caller's buffer, which nothing here
+//! allocates
 //! beyond. Drops: nothing.
 //!
 //! ```
@@ -18,7 +19,8 @@
 //! encode::put_well_part(&mut part, &well, input, class);
 //!
 //! let tail =
-//!     RowTail { time_ms: input.time_ms, quality: 75, risk: 40, status: Status::Alert, rules: RulesHash(255) };
+//!     RowTail { time_ms: input.time_ms, quality: 75, risk: 40, status: Status::Alert, rules: RulesHash(255)
+//! };
 //! let mut out = b"rows before ".to_vec();
 //! let (value, key) = encode::put_row(&mut out, "F-1", Some(&part), None, tail);
 //! assert_eq!(&out[key.start as usize..key.end as usize], b"F-1");

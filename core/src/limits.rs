@@ -1,6 +1,7 @@
 //! Every bound of the core, with its reason.
 
-/// The longest record value that is decoded, bytes. A reading has some 150; a broker's default limit is 1 MiB.
+/// The longest record value that is decoded, bytes. A reading has some 150; a broker's default limit is 1
+/// MiB.
 pub const VALUE_BYTES_MAX: usize = 1 << 20;
 
 /// How deep a writer's schema may nest in fields that we skip.

@@ -1,4 +1,5 @@
-//! The rules that decide results, all of them configuration: thresholds, points, bounds, join mode. Their hash
+//! The rules that decide results, all of them configuration: thresholds, points, bounds, join mode. Their
+//! hash
 //! travels with rows and commits, so that a restart under other rules is noticed (DESIGN sections 2, 6, 10).
 
 use std::collections::BTreeMap;

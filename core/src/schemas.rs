@@ -35,7 +35,8 @@ pub fn tank_data_nullable() -> String {
     nullable(TANK_DATA)
 }
 
-/// Makes every field of a primitive type a union with null. Text for text, so that names, order and docs stay.
+/// Makes every field of a primitive type a union with null. Text for text, so that names, order and docs
+/// stay.
 fn nullable(schema: &str) -> String {
     let mut text = schema.to_owned();
     for primitive in ["string", "long", "int", "double", "boolean"] {

@@ -1,6 +1,7 @@
 //! Classes, points, risk and status of what was measured.
 //!
-//! Enters: one measured value and the rules of its facility. Leaves: its class with quality and risk points, and
+//! Enters: one measured value and the rules of its facility. Leaves: its class with quality and risk points,
+//! and
 //! for a row their sum and the verdict. Drops: nothing. A value on a threshold belongs to the lower class.
 //!
 //! ```

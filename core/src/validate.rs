@@ -1,7 +1,8 @@
 //! What a reading needs to take part.
 //!
 //! Enters: a decoded reading and its record's Kafka timestamp. Leaves: its event time, or nothing. Drops:
-//! readings whose event time is null, before 2000 or too far ahead (quarantined), and readings with a null in a
+//! readings whose event time is null, before 2000 or too far ahead (quarantined), and readings with a null in
+//! a
 //! field that the join or the score needs (dropped). The two are asked one by one, since lateness is judged
 //! between them (DESIGN section 10).
 //!
@@ -22,7 +23,8 @@ use crate::limits::TIME_MS_MAX;
 use crate::record::{Reason, TankReading, WellReading};
 use crate::rules::Rules;
 
-/// The event time, if it is one. A record without a Kafka timestamp (-1) cannot be judged by it: then the event
+/// The event time, if it is one. A record without a Kafka timestamp (-1) cannot be judged by it: then the
+/// event
 /// time stands in, and only `limits::TIME_MS_MAX` bounds it, as it does in any case.
 ///
 /// # Errors

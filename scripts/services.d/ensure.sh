@@ -39,3 +39,19 @@ ensure_java() {
   version=$(java -version 2>&1 | sed -n 's/.* version "\([0-9]*\).*/\1/p' | head -n 1)
   [ "${version:-0}" -ge 17 ] || die "Java ${version:-of unknown version} found; 17 or newer is needed"
 }
+
+# ensure_build: what compiling needs (librdkafka is built from source).
+ensure_build() {
+  ensure cc build-essential
+  ensure c++ build-essential
+  ensure cmake cmake
+  ensure pkg-config pkg-config
+  pkg-config --exists openssl 2>/dev/null || install_packages libssl-dev
+}
+
+# ensure_services: what scripts/services needs.
+ensure_services() {
+  ensure_java
+  ensure mvn maven
+  ensure redis-server redis-server
+}

@@ -14,6 +14,7 @@ begin_service() {
   [ ! -f "$dir/log" ] || mv -f "$dir/log" "$dir/log.previous"
   : >"$dir/log"
   "${name}_prepare" "$dir"
+  note_shift
   "${name}_launch" "$dir"
 }
 
@@ -85,6 +86,14 @@ service_pid() {
     *redis-server*) [ "$1" = redis ] && echo "$pid" ;;
     *) return 1 ;;
   esac
+}
+
+any_running() {
+  local name
+  for name in kafka registry redis; do
+    if service_pid "$name" >/dev/null; then return 0; fi
+  done
+  return 1
 }
 
 # service_answers NAME: healthy, and not paused (a paused one still has its port open).

@@ -1,4 +1,5 @@
-//! The one list of settings. Flags, variables, the file, `wellstream config` and docs/REFERENCE.md all come from
+//! The one list of settings. Flags, variables, the file, `wellstream config` and docs/REFERENCE.md all come
+//! from
 //! it, so that none of them can say something else than the others.
 
 use super::kind::Kind;
@@ -101,7 +102,8 @@ const fn text(
     key(name, Kind::Text, Some(default), uses, value, help)
 }
 
-/// Every setting, in the order of the help and of `wellstream config`: keys of the top level first, tables last.
+/// Every setting, in the order of the help and of `wellstream config`: keys of the top level first, tables
+/// last.
 #[rustfmt::skip] // one line a key: a table to read down
 pub(crate) const KEYS: &[Key] = &[
     key("brokers", Kind::List, None, KAFKA, "H:P,..", "Kafka brokers; without them the source is embedded"),

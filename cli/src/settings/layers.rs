@@ -43,7 +43,8 @@ pub(crate) struct Set {
     pub(crate) origin: Origin,
 }
 
-/// The value of every key that has one. The properties of `kafka` stand one by one, as `kafka.NAME`, since each
+/// The value of every key that has one. The properties of `kafka` stand one by one, as `kafka.NAME`, since
+/// each
 /// may come from somewhere else.
 #[derive(Clone, Default)]
 pub(crate) struct Layers {

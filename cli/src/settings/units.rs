@@ -1,4 +1,5 @@
-//! Values with units: spans of time, counts, points in time. Parsed from text, printed back as short as they came.
+//! Values with units: spans of time, counts, points in time. Parsed from text, printed back as short as they
+//! came.
 
 use std::fmt;
 use std::str::FromStr;
@@ -181,7 +182,8 @@ fn fraction_and_zone(rest: &str) -> Option<(i64, &str)> {
     Some((ms, &digits[end..]))
 }
 
-/// Days of the proleptic Gregorian calendar since 1970-01-01; the year starts in March, so that the leap day is
+/// Days of the proleptic Gregorian calendar since 1970-01-01; the year starts in March, so that the leap day
+/// is
 /// its last.
 fn days_from_epoch(year: i64, month: i64, day: i64) -> i64 {
     let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };

@@ -109,7 +109,8 @@ impl<'a> Cursor<'a> {
         if let Some((&[low, high], _)) = self.rest.split_first_chunk::<2>()
             && low & high & 0x80 == 0
         {
-            // Without a branch on the length, since strings of around 64 bytes would mislead it half the time.
+            // Without a branch on the length, since strings of around 64 bytes would mislead it half the
+            // time.
             let second = usize::from(low >> 7);
             let raw = usize::from(low & 0x7F) | ((usize::from(high) << 7) * second);
             self.rest = &self.rest[1 + second..];

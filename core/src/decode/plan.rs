@@ -236,7 +236,8 @@ impl Code {
         if finite { Ok(slots) } else { Err(Reason::NotFinite) }
     }
 
-    /// Writers with other types than ours, out of the way of the usual ones. Says whether what it read is finite.
+    /// Writers with other types than ours, out of the way of the usual ones. Says whether what it read is
+    /// finite.
     #[inline(never)]
     fn rare<'a>(&'a self, op: Op, cursor: &mut Cursor<'a>, slots: &mut Slots<'a>) -> Result<bool, Reason> {
         match op {

@@ -83,7 +83,8 @@ impl Skips {
     }
 }
 
-/// Blocks until one of no items. A negative count is followed by the block's length in bytes, and is passed over
+/// Blocks until one of no items. A negative count is followed by the block's length in bytes, and is passed
+/// over
 /// by that.
 fn blocks<'a>(
     cursor: &mut Cursor<'a>,

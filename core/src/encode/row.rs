@@ -1,4 +1,5 @@
-//! Enriched rows. What a reading contributes to its rows is rendered once, as a part; a row is then its id, the
+//! Enriched rows. What a reading contributes to its rows is rendered once, as a part; a row is then its id,
+//! the
 //! facility, two copied parts and a tail.
 //!
 //! A part: a byte n, n bytes of row-id half (`w:P:O` or `t:P:O`), then the side's fields of
@@ -72,7 +73,8 @@ pub fn put_tank_part(out: &mut Vec<u8>, r: &TankReading<'_>, input: Input, class
     let Ok(()) = fields.long("tank_quality", Some(i64::from(class.quality)));
 }
 
-/// Appends a row's Avro body. Returns where it lies in `out`, and where in it the facility's bytes lie, which are
+/// Appends a row's Avro body. Returns where it lies in `out`, and where in it the facility's bytes lie, which
+/// are
 /// the record's key. A missing side is null in all its fields.
 ///
 /// # Panics

@@ -1,4 +1,5 @@
-//! The metadata string committed with each offset: all that a restart needs, some 100 bytes (DESIGN 6 and 10).
+//! The metadata string committed with each offset: all that a restart needs, some 100 bytes (DESIGN 6 and
+//! 10).
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,7 +10,8 @@ use crate::rules::RulesHash;
 ///
 /// ```
 /// use wellstream_core::engine::CommitMetadata;
-/// let text = "ws1;AAAAAAAAAAAAAAAAAAAAAQ;3;120;1700000000000;1700000031000;1700000020000;00000000000000ff;7:130";
+/// let text =
+/// "ws1;AAAAAAAAAAAAAAAAAAAAAQ;3;120;1700000000000;1700000031000;1700000020000;00000000000000ff;7:130";
 /// let metadata: CommitMetadata = text.parse().unwrap();
 /// assert_eq!(metadata.rewind, 120);
 /// assert_eq!(metadata.schemas_given_up, vec![(7, 130)]);
@@ -31,7 +33,8 @@ pub struct CommitMetadata {
     pub watermark: Option<i64>,
     /// The hash of the rules that decided.
     pub rules: RulesHash,
-    /// Schema ids given up (the registry said "not found" for the grace time) with the first offset concerned:
+    /// Schema ids given up (the registry said "not found" for the grace time) with the first offset
+    /// concerned:
     /// a re-read repeats that verdict.
     pub schemas_given_up: Vec<(u32, i64)>,
 }

@@ -1,4 +1,5 @@
-//! Where records come from. A source hands over borrowed records, partition by partition, and keeps its buffers
+//! Where records come from. A source hands over borrowed records, partition by partition, and keeps its
+//! buffers
 //! until the visitor is done: nothing is copied on the way in.
 
 use crate::record::{PartitionId, Record};
@@ -17,8 +18,10 @@ pub struct Polled {
 
 /// A source of records. Each lane owns one; a poll never blocks for longer than a millisecond.
 pub trait Source: Send {
-    /// Shows the next records of one partition, at most `records_max`, in offset order. The visitor returns how
-    /// many it takes from the front of the slice; the source offers the others again at the next poll. A source
+    /// Shows the next records of one partition, at most `records_max`, in offset order. The visitor returns
+    /// how
+    /// many it takes from the front of the slice; the source offers the others again at the next poll. A
+    /// source
     /// may call the visitor several times in one poll, but not again once it took fewer than it was shown.
     ///
     /// # Errors

@@ -22,7 +22,8 @@ pub enum Reason {
     Truncated,
     /// Bytes are left behind the last field.
     TrailingBytes,
-    /// Not Avro: a varint too long, a negative length, an index outside a union or enum, a boolean not 0 or 1.
+    /// Not Avro: a varint too long, a negative length, an index outside a union or enum, a boolean not 0 or
+    /// 1.
     Malformed,
     /// A string that is not UTF-8.
     BadUtf8,

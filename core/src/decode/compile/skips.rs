@@ -87,7 +87,8 @@ impl<'s> Compiler<'s> {
         if let Some(&(node, height)) = self.skipped.get(&key) {
             return Ok((height <= depth_left + 1).then_some((node, height)));
         }
-        // Known before its fields are, which may refer to it. Not `Fixed`: nothing is merged with it meanwhile.
+        // Known before its fields are, which may refer to it. Not `Fixed`: nothing is merged with it
+        // meanwhile.
         let node = self.add(Skip::Record(Box::default()));
         self.skipped.insert(key.clone(), (node, 0));
 
