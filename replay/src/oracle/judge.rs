@@ -58,7 +58,7 @@ impl Judge {
         if time_ms < rules.time_ms_min {
             return Err(Reason::TimeTooOld);
         }
-        if time_ms > sent_ms.saturating_add(rules.future_ms_max) {
+        if time_ms > sent_ms.saturating_add(rules.future_ms_max).min(TIME_MS_MAX) {
             return Err(Reason::TimeTooFarAhead);
         }
         // Its own time cannot make a reading late, so it is the same whether its clock counts before or
@@ -77,3 +77,6 @@ impl Judge {
         Ok(Accepted { facility, input, ppm: reading.ppm })
     }
 }
+
+/// The end of year 9999, epoch ms: later event times are quarantined whatever the record's timestamp says.
+const TIME_MS_MAX: i64 = 253_402_300_799_999;

@@ -3,7 +3,9 @@
 use apache_avro::Schema;
 use apache_avro::types::Value;
 use apache_avro::writer::datum::GenericDatumWriter;
+use wellstream_core::decode::Plan;
 use wellstream_core::record::{Reason, Side};
+use wellstream_core::validate;
 use wellstream_replay::oracle::{Body, Observed, RawDecoder, WriterSchemas};
 
 const WELL: &str = include_str!("../../../avro-schemas/well-data.avsc");
@@ -161,4 +163,64 @@ fn unknown_ids_and_wrong_types_are_named() {
     let value = write(&text, 3, &time(0, Value::String("now".into())));
     assert_eq!(read(&schemas, Side::Well, &value), Err(Reason::WrongType));
     assert!(read(&schemas, Side::Well, &write(&text, 3, &time(1, Value::Long(1)))).is_ok());
+}
+
+/// Whatever is done to the bytes, the oracle's walk and the engine's plan read the same or give the same
+/// reason.
+#[test]
+fn differential_the_walk_agrees_with_the_engines_plan() {
+    let nullable = wellstream_core::schemas::tank_data_nullable();
+    let texts = [(Side::Well, WELL), (Side::Tank, TANK), (Side::Tank, OTHER), (Side::Tank, &nullable)];
+    let mut reasons = std::collections::BTreeSet::new();
+    for (id, (side, text)) in (0..).zip(texts) {
+        let mut schemas = WriterSchemas::default();
+        schemas.add(id, text).unwrap();
+        let plan = Plan::compile(side, text).unwrap();
+        for seed in 0..20_000 {
+            let mut rng = fastrand::Rng::with_seed(seed);
+            let body = damaged(&mut rng, id, side, text);
+            let expected = match side {
+                Side::Well => plan.decode_well(&body).map(|well| {
+                    let facility = well.facility_id.map(std::sync::Arc::from);
+                    let ppm = well.methane_ppm.unwrap_or_default();
+                    Observed { facility, time_ms: well.timestamp, ppm, null: validate::well_drop(&well) }
+                }),
+                Side::Tank => plan.decode_tank(&body).map(|tank| {
+                    let facility = tank.facility_id.map(std::sync::Arc::from);
+                    let ppm = tank.vapor_concentration_ppm.unwrap_or_default();
+                    Observed { facility, time_ms: tank.timestamp, ppm, null: validate::tank_drop(&tank) }
+                }),
+            };
+            let got = read(&schemas, side, &frame(id, &body));
+            assert_eq!(got, expected, "seed {seed}, {side} {id}: {body:?}");
+            reasons.extend(got.err());
+        }
+    }
+    use Reason::{BadUtf8, Malformed, NotFinite, TrailingBytes, Truncated};
+    assert_eq!(Vec::from_iter(reasons), [Truncated, TrailingBytes, Malformed, BadUtf8, NotFinite]);
+}
+
+/// A body with some bytes changed, added or cut off; for `OTHER` and nullable writers from random bytes.
+fn damaged(rng: &mut fastrand::Rng, id: u32, side: Side, text: &str) -> Vec<u8> {
+    let mut body = if id < 2 {
+        write(text, id, &[]).split_off(5)
+    } else {
+        let mut value = vec![0; 40];
+        // Small bytes are branches, lengths and counts that make sense.
+        value.fill_with(|| rng.u8(..) & rng.u8(..) & rng.u8(..) & rng.u8(..) & 0xfe);
+        value
+    };
+    assert!(body.len() > 20, "{side}");
+    for _ in 0..rng.usize(0..3) {
+        let place = rng.usize(..body.len());
+        match rng.u8(0..6) {
+            0 => body[place] = rng.u8(..),
+            1 => body[place] ^= 1 << rng.u8(0..8),
+            2 => body.truncate(place + 1),
+            3 => body.push(rng.u8(..)),
+            4 => body.insert(place, 0x80 | rng.u8(..)),
+            _ => body[place..].iter_mut().take(8).for_each(|byte| *byte = 0xff),
+        }
+    }
+    body
 }

@@ -8,7 +8,8 @@ use super::writer::{Kind, Want, Writer};
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Scalar<'a> {
     Null,
-    Boolean,
+    /// Its byte, 0 or 1 if it is well-formed.
+    Boolean(u8),
     Int(i64),
     Long(i64),
     Real(f64),
@@ -18,25 +19,13 @@ pub(super) enum Scalar<'a> {
 }
 
 impl Scalar<'_> {
-    pub(super) fn suits(self, want: Want) -> bool {
-        match self {
-            Scalar::Null => true,
-            Scalar::Boolean => want == Want::Boolean,
-            Scalar::Int(_) => matches!(want, Want::Int | Want::Long | Want::Double),
-            Scalar::Long(_) => matches!(want, Want::Long | Want::Double),
-            Scalar::Real(_) => want == Want::Double,
-            Scalar::Text(_) => want == Want::Text,
-            Scalar::Other => false,
-        }
-    }
-
     /// As a double.
     #[expect(clippy::cast_precision_loss, reason = "Avro's promotion of long to double rounds")]
     pub(super) fn number(self) -> Option<f64> {
         match self {
             Scalar::Int(whole) | Scalar::Long(whole) => Some(whole as f64),
             Scalar::Real(real) => Some(real),
-            Scalar::Null | Scalar::Boolean | Scalar::Text(_) | Scalar::Other => None,
+            Scalar::Null | Scalar::Boolean(_) | Scalar::Text(_) | Scalar::Other => None,
         }
     }
 }
@@ -56,14 +45,42 @@ impl<'a> Cursor<'a> {
         self.bytes.is_empty()
     }
 
-    /// Reads one value of a type.
-    pub(super) fn value(&mut self, kind: &Kind, writer: &Writer) -> Result<Scalar<'a>, Reason> {
+    /// Reads a field that is one of ours. What is wrong with it is found in the order of its bytes.
+    pub(super) fn wanted(
+        &mut self,
+        kind: &'a Kind,
+        want: Want,
+        writer: &'a Writer,
+    ) -> Result<Scalar<'a>, Reason> {
+        let kind = match writer.followed(kind) {
+            Kind::Union(branches) => {
+                let branch = usize::try_from(self.long()?).map_err(|_| Reason::Malformed)?;
+                branches.get(branch).ok_or(Reason::Malformed)?
+            }
+            other => other,
+        };
+        if !writer.is_readable(kind, want) {
+            return Err(Reason::WrongType);
+        }
+        let scalar = self.value(kind, writer)?;
+        match scalar {
+            Scalar::Boolean(2..) => Err(Reason::Malformed),
+            Scalar::Text(bytes) if std::str::from_utf8(bytes).is_err() => Err(Reason::BadUtf8),
+            Scalar::Long(whole) if want == Want::Int && i32::try_from(whole).is_err() => {
+                Err(Reason::WrongType)
+            }
+            scalar => Ok(scalar),
+        }
+    }
+
+    /// Reads one value of a type. Only its extent is checked.
+    pub(super) fn value(&mut self, kind: &'a Kind, writer: &'a Writer) -> Result<Scalar<'a>, Reason> {
         Ok(match kind {
             Kind::Null => Scalar::Null,
-            Kind::Boolean => match self.take(1)? {
-                [0 | 1] => Scalar::Boolean,
-                _ => return Err(Reason::Malformed),
-            },
+            Kind::Boolean => {
+                let [byte] = self.array()?;
+                Scalar::Boolean(byte)
+            }
             Kind::Int => {
                 let number = self.long()?;
                 i32::try_from(number).map_err(|_| Reason::Malformed)?;
@@ -83,10 +100,7 @@ impl<'a> Cursor<'a> {
             }
             Kind::Enum(symbols) => {
                 let symbol = usize::try_from(self.long()?).map_err(|_| Reason::Malformed)?;
-                if symbol >= *symbols {
-                    return Err(Reason::Malformed);
-                }
-                Scalar::Other
+                Scalar::Text(symbols.get(symbol).ok_or(Reason::Malformed)?.as_bytes())
             }
             Kind::Array(items) => self.blocks(writer, false, items)?,
             Kind::Map(values) => self.blocks(writer, true, values)?,
@@ -96,11 +110,11 @@ impl<'a> Cursor<'a> {
                 }
                 Scalar::Other
             }
-            Kind::Named(name) => self.deeper(writer.named(name).ok_or(Reason::WrongType)?, writer)?,
+            Kind::Named(_) => self.deeper(writer.followed(kind), writer)?,
         })
     }
 
-    fn deeper(&mut self, kind: &Kind, writer: &Writer) -> Result<Scalar<'a>, Reason> {
+    fn deeper(&mut self, kind: &'a Kind, writer: &'a Writer) -> Result<Scalar<'a>, Reason> {
         if self.depth == DEPTH_MAX {
             return Err(Reason::Malformed);
         }
@@ -111,18 +125,19 @@ impl<'a> Cursor<'a> {
     }
 
     /// An array, or a map with a string before each item: blocks of a count and items, up to a count of zero.
-    fn blocks(&mut self, writer: &Writer, has_keys: bool, items: &Kind) -> Result<Scalar<'a>, Reason> {
+    fn blocks(&mut self, writer: &'a Writer, has_keys: bool, items: &'a Kind) -> Result<Scalar<'a>, Reason> {
         loop {
-            let mut count = self.long()?;
+            let count = self.long()?;
+            if count.unsigned_abs() > ITEMS_MAX {
+                return Err(Reason::Malformed);
+            }
             if count == 0 {
                 return Ok(Scalar::Other);
             }
             if count < 0 {
-                count = count.checked_neg().ok_or(Reason::Malformed)?;
-                self.long()?;
-            }
-            if count > ITEMS_MAX {
-                return Err(Reason::Malformed);
+                // Followed by the block's length in bytes.
+                self.text()?;
+                continue;
             }
             for _ in 0..count {
                 if has_keys {
@@ -171,4 +186,4 @@ impl<'a> Cursor<'a> {
 const DEPTH_MAX: usize = 64;
 
 /// Items in one block: more than a value has bytes can only be nulls, made to exhaust the clock.
-const ITEMS_MAX: i64 = 1 << 20;
+const ITEMS_MAX: u64 = 1 << 20;

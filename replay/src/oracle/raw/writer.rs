@@ -17,8 +17,8 @@ pub(super) enum Kind {
     /// `string` and `bytes` look the same.
     Text,
     Fixed(usize),
-    /// An enum of so many symbols.
-    Enum(usize),
+    /// An enum by its symbols.
+    Enum(Vec<String>),
     Array(Box<Kind>),
     Map(Box<Kind>),
     Union(Vec<Kind>),
@@ -68,19 +68,43 @@ impl Writer {
         &self.fields
     }
 
-    pub(super) fn named(&self, name: &Name) -> Option<&Kind> {
-        self.named.get(name)
+    /// The type behind a name, or the type itself.
+    pub(super) fn followed<'k>(&'k self, kind: &'k Kind) -> &'k Kind {
+        match kind {
+            // The schema's parser refuses names that are not defined.
+            Kind::Named(name) => self.named.get(name).unwrap_or(kind),
+            other => other,
+        }
     }
 
-    /// Whether it is the topic's record, and each wanted field that it has can be read as wanted. Of a union
-    /// that is decided by each value's branch.
-    pub(super) fn suits(&self, record: &str, wanted: impl Iterator<Item = (&'static str, Want)>) -> bool {
-        let mut wanted = wanted;
+    /// Whether it is the topic's record, and each wanted field that it has can be read as wanted.
+    pub(super) fn suits(&self, record: &str, mut wanted: impl Iterator<Item = (&'static str, Want)>) -> bool {
         self.record.as_deref() == Some(record)
             && wanted.all(|(name, want)| {
                 let field = self.fields.iter().find(|(field, _)| field == name);
-                field.is_none_or(|(_, kind)| is_readable(kind, want))
+                field.is_none_or(|(_, kind)| match self.followed(kind) {
+                    Kind::Union(branches) => branches.iter().any(|branch| self.is_readable(branch, want)),
+                    other => self.is_readable(other, want),
+                })
             })
+    }
+
+    /// Avro's promotions: int and long to double, int to long, float to double, bytes to string; and an enum
+    /// as the string that it names, a long as an int where it fits.
+    pub(super) fn is_readable(&self, kind: &Kind, want: Want) -> bool {
+        match self.followed(kind) {
+            Kind::Null => true,
+            Kind::Boolean => want == Want::Boolean,
+            Kind::Int | Kind::Long => matches!(want, Want::Int | Want::Long | Want::Double),
+            Kind::Float | Kind::Double => want == Want::Double,
+            Kind::Text | Kind::Enum(_) => want == Want::Text,
+            Kind::Fixed(_)
+            | Kind::Array(_)
+            | Kind::Map(_)
+            | Kind::Union(_)
+            | Kind::Record(_)
+            | Kind::Named(_) => false,
+        }
     }
 }
 
@@ -90,21 +114,6 @@ impl Writer {
 pub struct SchemaError {
     /// What the parser says.
     pub message: String,
-}
-
-/// Avro's promotions: int and long to double, int to long, float to double, bytes to string.
-fn is_readable(kind: &Kind, want: Want) -> bool {
-    match kind {
-        Kind::Null | Kind::Union(_) => true,
-        Kind::Boolean => want == Want::Boolean,
-        Kind::Int => matches!(want, Want::Int | Want::Long | Want::Double),
-        Kind::Long => matches!(want, Want::Long | Want::Double),
-        Kind::Float | Kind::Double => want == Want::Double,
-        Kind::Text => want == Want::Text,
-        Kind::Fixed(_) | Kind::Enum(_) | Kind::Array(_) | Kind::Map(_) | Kind::Record(_) | Kind::Named(_) => {
-            false
-        }
-    }
 }
 
 fn kind_of(schema: &Schema, named: &mut HashMap<Name, Kind>) -> Kind {
@@ -136,7 +145,7 @@ fn kind_of(schema: &Schema, named: &mut HashMap<Name, Kind>) -> Kind {
                 .collect();
             define(&record.name, Kind::Record(fields), named)
         }
-        Schema::Enum(symbols) => define(&symbols.name, Kind::Enum(symbols.symbols.len()), named),
+        Schema::Enum(symbols) => define(&symbols.name, Kind::Enum(symbols.symbols.clone()), named),
         Schema::Fixed(fixed) | Schema::Duration(fixed) | Schema::Uuid(UuidSchema::Fixed(fixed)) => {
             define(&fixed.name, Kind::Fixed(fixed.size), named)
         }
