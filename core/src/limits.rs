@@ -40,3 +40,27 @@ pub const REWIND_SEGMENTS_MAX: usize = 4_096;
 
 /// Event time covered by one rewind segment, ms: how much more than needed a restart reads at most.
 pub const REWIND_SEGMENT_MS: i64 = 1_000;
+
+/// One row in this many has its latency recorded.
+pub const LATENCY_SAMPLE: usize = 64;
+
+/// Latencies above this are recorded as this, ms.
+pub const LATENCY_MS_MAX: u64 = 600_000;
+
+/// Rejected records that a lane gathers before it hands them on.
+pub const REJECTS_PER_BATCH: usize = 256;
+
+/// Bytes of rejected records that a lane gathers before it hands them on.
+pub const REJECT_BYTES: usize = 1 << 20;
+
+/// Outputs of one lane (rejects, cuts) on their way to the committer.
+pub const LANE_OUTPUTS: usize = 16;
+
+/// Batches that a shard takes from one lane before it looks at the next.
+pub const BATCHES_PER_TURN: usize = 4;
+
+/// Plans that one partition keeps at hand; topics carry a handful of schema versions.
+pub const PLANS_PER_PARTITION: usize = 64;
+
+/// Schema ids given up that one partition's commit metadata can carry (a broker allows 4,096 bytes).
+pub const SCHEMAS_GIVEN_UP_MAX: usize = 100;

@@ -1,0 +1,174 @@
+//! A reading arrives: it meets the other side's window, then takes its place in its own.
+
+use crate::record::Side;
+use crate::rules::JoinMode;
+use crate::sabotage::{Rule, broken};
+
+use super::emit::Scored;
+use super::held::{Arrival, Half, Held};
+use super::shard_join::{Facility, Join};
+
+impl Join {
+    /// Takes a reading of a facility (a number that `facility` gave), with its row part.
+    pub fn arrive(&mut self, facility: u32, arrival: Arrival, part: &[u8]) {
+        let side = self.sides[usize::from(arrival.partition)];
+        let bound_ms = self.facilities[facility as usize].bound_ms;
+        if !arrival.reread && arrival.time_ms < self.w_ms {
+            self.counts.window_incomplete += 1;
+            let latest_well = self.rules.join == JoinMode::Latest && side == Side::Well;
+            if arrival.time_ms.saturating_add(bound_ms) < self.w_ms && !latest_well {
+                return;
+            }
+        }
+        let half = Half::new(&arrival, self.arena.put(part, arrival.time_ms));
+        let mut held = Held { half, ..Held::default() };
+        match (self.rules.join, side) {
+            (JoinMode::All, _) => held.paired = self.pair(facility, side, &half),
+            (JoinMode::Latest, Side::Well) => {
+                held.partner = self.find_partner(facility, &half);
+                if !half.reread {
+                    self.emit_well(facility, &half, held.partner.as_ref());
+                }
+            }
+            (_, Side::Well) => held.partner = self.find_partner(facility, &half),
+            (_, Side::Tank) => self.offer_partner(facility, &half),
+        }
+        let slot = self.keep(facility, side, held);
+        self.open(facility, side, slot);
+    }
+
+    /// all: a row with every reading of the other side within the bound. Whether there was one.
+    fn pair(&mut self, facility_number: u32, side: Side, half: &Half) -> bool {
+        let Join { out, counts, facilities, arena, alarms, numbers, w_ms, .. } = self;
+        let Facility { name, rings, alarm, bound_ms, alert_above } =
+            &mut facilities[facility_number as usize];
+        let (t, bound_ms, w_ms) = (half.time_ms, *bound_ms, *w_ms);
+        let strictly = i64::from(broken(Rule::ForgetStrictly));
+        // What W has passed by more than the bound is forgotten. Between two readings that are read again
+        // nothing is: what they were is rebuilt.
+        let open_from = w_ms.saturating_sub(bound_ms).saturating_add(strictly);
+        let low = if half.reread { t - bound_ms } else { (t - bound_ms).max(open_from) };
+        let mut paired = false;
+        rings[side.other().index()].scan(low, t + bound_ms, |_, other| {
+            let new = !half.reread || !other.half.reread || broken(Rule::PairRule);
+            if new && half.reread && t < open_from {
+                return;
+            }
+            let (well, tank) = match side {
+                Side::Well => (half, &other.half),
+                Side::Tank => (&other.half, half),
+            };
+            let scored = Scored::new(*alert_above, Some(well), Some(tank));
+            if new {
+                out.row(name, scored, Some(well), Some(tank), numbers, arena);
+            }
+            alarms.row(alarm, facility_number, scored, !new, counts);
+            other.paired = true;
+            paired = true;
+        });
+        self.alarm_at_once(facility_number);
+        paired
+    }
+
+    /// nearest, asof, latest: the best partner of a well among the tank readings that have arrived.
+    fn find_partner(&mut self, facility: u32, well: &Half) -> Option<Half> {
+        // What is no longer kept must not be found: its row part may be gone.
+        let window_ms = self.spans.window_ms[Side::Tank.index()];
+        let kept_from_ms = if self.rebuilding { i64::MIN } else { self.w_ms.saturating_sub(window_ms) };
+        let Facility { rings, bound_ms, .. } = &mut self.facilities[facility as usize];
+        let (mode, numbers) = (self.rules.join, &self.numbers);
+        let mut best: Option<Half> = None;
+        let low = (well.time_ms - *bound_ms).max(kept_from_ms);
+        let high = if mode == JoinMode::Nearest { well.time_ms + *bound_ms } else { well.time_ms };
+        rings[Side::Tank.index()].scan(low, high, |_, tank| {
+            if best.as_ref().is_none_or(|best| better(mode, numbers, well, &tank.half, best)) {
+                best = Some(tank.half);
+            }
+        });
+        best
+    }
+
+    /// nearest, asof, latest: a tank reading may be a better partner for wells whose result is open.
+    fn offer_partner(&mut self, facility: u32, tank: &Half) {
+        let Join { facilities, closings, rules, numbers, w_ms, rebuilding, .. } = self;
+        let Facility { rings, bound_ms, .. } = &mut facilities[facility as usize];
+        let (mode, bound_ms) = (rules.join, *bound_ms);
+        let low = if mode == JoinMode::Nearest { tank.time_ms - bound_ms } else { tank.time_ms };
+        let mut overdue = Vec::new();
+        rings[Side::Well.index()].scan(low, tank.time_ms + bound_ms, |slot, well| {
+            let open = well.closing != 0;
+            if !open
+                || well.partner.as_ref().is_some_and(|best| !better(mode, numbers, &well.half, tank, best))
+            {
+                return;
+            }
+            well.partner = Some(*tank);
+            if mode == JoinMode::Nearest {
+                let at_ms = well.half.time_ms + (well.half.time_ms - tank.time_ms).abs();
+                let slot_number = u32::try_from(slot).unwrap_or(u32::MAX);
+                well.closing = closings.push(at_ms, facility, Side::Well as u8, slot_number);
+                if at_ms < *w_ms && !*rebuilding {
+                    overdue.push(at_ms);
+                }
+            }
+        });
+        if !overdue.is_empty() {
+            self.close_before(self.w_ms);
+        }
+    }
+
+    /// Puts a reading into its side's ring.
+    fn keep(&mut self, facility: u32, side: Side, held: Held) -> usize {
+        let window_ms = self.spans.window_ms[side.index()];
+        let strictly = i64::from(broken(Rule::ForgetStrictly));
+        let alive_from_ms = if self.rebuilding {
+            i64::MIN
+        } else {
+            self.w_ms.saturating_sub(window_ms).saturating_add(strictly)
+        };
+        let ring = &mut self.facilities[facility as usize].rings[side.index()];
+        let before = ring.bytes();
+        let slot = ring.insert(held, alive_from_ms);
+        self.facility_bytes += ring.bytes() - before;
+        slot
+    }
+
+    /// Gives a reading whose result stays open its closing time.
+    fn open(&mut self, facility: u32, side: Side, slot: usize) {
+        let Facility { rings, bound_ms, .. } = &mut self.facilities[facility as usize];
+        let held = rings[side.index()].slot(slot);
+        let t = held.half.time_ms;
+        let at_ms = match (self.rules.join, side) {
+            (JoinMode::All, _) if !self.rules.outer || held.paired => return,
+            (JoinMode::All, _) => t + *bound_ms,
+            (_, Side::Tank) => return,
+            (JoinMode::Nearest, Side::Well) => match &held.partner {
+                Some(tank) => t + (t - tank.time_ms).abs(),
+                None => t + *bound_ms,
+            },
+            (JoinMode::Asof | JoinMode::Latest, Side::Well) => t,
+        };
+        let slot_number = u32::try_from(slot).unwrap_or(u32::MAX);
+        held.closing = self.closings.push(at_ms, facility, side as u8, slot_number);
+        if at_ms < self.w_ms && !self.rebuilding {
+            self.close_before(self.w_ms);
+        }
+    }
+}
+
+/// Whether a tank reading is a better partner than the best so far: a total order, whatever the arrival.
+fn better(mode: JoinMode, numbers: &[u32], well: &Half, tank: &Half, best: &Half) -> bool {
+    let number = |half: &Half| numbers[usize::from(half.partition)];
+    let arrival_decides = broken(Rule::TieOrder);
+    let tie = |half: &Half| if arrival_decides { (0, 0) } else { (number(half), half.offset) };
+    match mode {
+        JoinMode::Nearest => {
+            let key = |half: &Half| ((well.time_ms - half.time_ms).abs(), half.time_ms, tie(half));
+            key(tank) < key(best)
+        }
+        _ => {
+            let key = |half: &Half| (half.time_ms, tie(half));
+            key(tank) > key(best)
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! W passes closing times: open results become rows, alarm steps become alarms.
+
+use crate::record::{Alarm, AlarmKind, Side};
+use crate::rules::JoinMode;
+use crate::sabotage::{Rule, broken};
+
+use super::closing::Closing;
+use super::emit::Scored;
+use super::held::Half;
+use super::shard_join::{Facility, Join};
+
+impl Join {
+    /// Decides every result with a closing time before `until_ms`.
+    pub(super) fn close_before(&mut self, until_ms: i64) {
+        while let Some(closing) = self.closings.pop_before(until_ms) {
+            self.close(closing);
+        }
+    }
+
+    fn close(&mut self, closing: Closing) {
+        let stored_w_passed = closing.at_ms < self.stored_w_ms;
+        let Facility { rings, .. } = &mut self.facilities[closing.facility as usize];
+        let held = rings[usize::from(closing.side)].slot(closing.slot as usize);
+        if held.closing != closing.serial {
+            return;
+        }
+        held.closing = 0;
+        let held = *held;
+        if self.rules.join == JoinMode::All && held.paired {
+            return;
+        }
+        let is_well = usize::from(closing.side) == Side::Well.index();
+        if is_well && held.partner.is_none() && !self.rules.outer {
+            return;
+        }
+        // A result that the stored W had passed was in a committed epoch; one lost with its history counts as that.
+        let lost = self.lost && held.half.reread && !stored_w_passed;
+        self.counts.results_lost += u64::from(lost);
+        let mut decided = held.half.reread && (stored_w_passed || lost);
+        if broken(Rule::ClosingRule) {
+            decided = held.half.reread && held.partner.is_none_or(|partner| partner.reread);
+        }
+        let (well, tank) = match (is_well, &held.partner) {
+            (true, partner) => (Some(&held.half), partner.as_ref()),
+            (false, _) => (None, Some(&held.half)),
+        };
+        self.result(closing.facility, well, tank, decided);
+    }
+
+    /// One decided result: a row (in latest its row went out on arrival), and a step of the alarm if it is ALERT.
+    fn result(&mut self, facility_number: u32, well: Option<&Half>, tank: Option<&Half>, decided: bool) {
+        let Join { out, counts, facilities, arena, alarms, numbers, rules, .. } = self;
+        let Facility { name, alarm, alert_above, .. } = &mut facilities[facility_number as usize];
+        let scored = Scored::new(*alert_above, well, tank);
+        if !decided && rules.join != JoinMode::Latest {
+            out.row(name, scored, well, tank, numbers, arena);
+        }
+        alarms.row(alarm, facility_number, scored, decided, counts);
+        self.alarm_at_once(facility_number);
+    }
+
+    /// latest: the row of a well with what has arrived. Its alarms follow from the asof row, later.
+    pub(super) fn emit_well(&mut self, facility: u32, well: &Half, tank: Option<&Half>) {
+        let Join { out, facilities, arena, numbers, .. } = self;
+        let Facility { name, alert_above, .. } = &facilities[facility as usize];
+        let scored = Scored::new(*alert_above, Some(well), tank);
+        out.row(name, scored, Some(well), tank, numbers, arena);
+    }
+
+    /// Decides every alarm step and end that is due before `until_ms`.
+    pub(super) fn decide_alarms_before(&mut self, until_ms: i64) {
+        while let Some(timer) = self.alarms.timers.pop_before(until_ms) {
+            let track = &mut self.facilities[timer.facility as usize].alarm;
+            if track.due_ms == Some(timer.at_ms) {
+                track.due_ms = None;
+                self.decide_alarm(timer.facility, until_ms.saturating_sub(self.alarms.delay_ms));
+                self.schedule_alarm(timer.facility);
+            }
+        }
+    }
+
+    fn decide_alarm(&mut self, facility: u32, until_ms: i64) {
+        let gap_ms = self.rules.alarm_gap_ms;
+        let Facility { name, alarm, .. } = &mut self.facilities[facility as usize];
+        let out = &mut self.out;
+        alarm.decide(until_ms, gap_ms, |(kind, time_ms, episode)| {
+            let last_ms = if kind == AlarmKind::Cleared { episode.last_ms } else { time_ms };
+            out.alarm(Alarm {
+                facility: name.to_string(),
+                kind,
+                time_ms,
+                first_ms: episode.first_ms,
+                last_ms,
+                highest: episode.highest,
+            });
+        });
+    }
+
+    /// Sabotage only: alarms decided on arrival instead of in row-time order.
+    pub(super) fn alarm_at_once(&mut self, facility: u32) {
+        if broken(Rule::AlarmsByRowTime) && !self.rebuilding {
+            let latest = self.facilities[facility as usize].alarm.next_ms(i64::MAX / 2);
+            if let Some(step_ms) = latest {
+                self.decide_alarm(facility, step_ms.saturating_add(1));
+            }
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! What a shard has decided and not handed on yet: rows (encoded if a sink wants them) and alarms, with counts.
+
+use crate::encode::{self, RowTail};
+use crate::record::{Alarm, AlarmKind, Input, Row, RowBatch, RowTotals, Status};
+use crate::rules::RulesHash;
+
+use super::{Arena, Half};
+
+/// Alarms by kind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AlarmTotals {
+    /// Episodes begun.
+    pub raised: u64,
+    /// Steps to a higher risk.
+    pub escalated: u64,
+    /// Episodes ended.
+    pub cleared: u64,
+}
+
+impl AlarmTotals {
+    /// Counts one alarm.
+    pub fn add(&mut self, kind: AlarmKind) {
+        match kind {
+            AlarmKind::Raised => self.raised += 1,
+            AlarmKind::Escalated => self.escalated += 1,
+            AlarmKind::Cleared => self.cleared += 1,
+        }
+    }
+
+    /// Adds another count.
+    pub fn merge(&mut self, other: AlarmTotals) {
+        self.raised += other.raised;
+        self.escalated += other.escalated;
+        self.cleared += other.cleared;
+    }
+}
+
+/// Rows and alarms of the epoch in progress.
+#[derive(Debug)]
+pub struct Emitted {
+    /// Rows not handed on yet.
+    pub batch: RowBatch,
+    /// Alarms not handed on yet.
+    pub alarms: Vec<Alarm>,
+    /// What the epoch's rows amount to.
+    pub totals: RowTotals,
+    /// The epoch's alarms.
+    pub alarm_totals: AlarmTotals,
+    encoded: bool,
+    rules: RulesHash,
+}
+
+/// A row's score, as alarms need it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Scored {
+    pub(super) time_ms: i64,
+    pub(super) risk: u32,
+    pub(super) status: Status,
+}
+
+impl Scored {
+    /// Scores a row: a missing side gives no points.
+    pub(super) fn new(alert_above: u32, well: Option<&Half>, tank: Option<&Half>) -> Scored {
+        let halves = [well, tank];
+        let risk = halves.iter().flatten().map(|half| half.points).sum();
+        let time_ms = halves.iter().flatten().map(|half| half.time_ms).max().unwrap_or(i64::MIN);
+        let status = if risk > alert_above { Status::Alert } else { Status::Normal };
+        Scored { time_ms, risk, status }
+    }
+}
+
+impl Emitted {
+    /// Nothing emitted yet; `encoded` if a sink wants the rows' bytes.
+    pub(super) fn new(encoded: bool, rules: RulesHash) -> Emitted {
+        Emitted {
+            batch: RowBatch::default(),
+            alarms: Vec::new(),
+            totals: RowTotals::default(),
+            alarm_totals: AlarmTotals::default(),
+            encoded,
+            rules,
+        }
+    }
+
+    /// Emits one row. `numbers` gives Kafka's partition number of a dense index.
+    pub(super) fn row(
+        &mut self,
+        facility: &str,
+        scored: Scored,
+        well: Option<&Half>,
+        tank: Option<&Half>,
+        numbers: &[u32],
+        arena: &Arena,
+    ) {
+        let input = |half: &Half| Input {
+            time_ms: half.time_ms,
+            partition: numbers[usize::from(half.partition)],
+            offset: half.offset,
+        };
+        let Scored { time_ms, risk, status } = scored;
+        let (well_input, tank_input) = (well.map(input), tank.map(input));
+        self.totals.add(well_input, tank_input, risk, status);
+        let (value, key) = if self.encoded {
+            let quality = [well, tank].iter().flatten().map(|half| half.quality).min().unwrap_or(0);
+            let tail = RowTail { time_ms, quality, risk, status, rules: self.rules };
+            let part = |half: &Half| arena.get(half.part);
+            encode::put_row(&mut self.batch.bytes, facility, well.map(part), tank.map(part), tail)
+        } else {
+            (0..0, 0..0)
+        };
+        let sent_ms = [well, tank].iter().flatten().map(|half| half.sent_ms).max().unwrap_or(-1);
+        self.batch.rows.push(Row {
+            well: well_input,
+            tank: tank_input,
+            time_ms,
+            risk,
+            status,
+            sent_ms,
+            value,
+            key,
+        });
+    }
+
+    /// Emits one alarm.
+    pub(super) fn alarm(&mut self, alarm: Alarm) {
+        self.alarm_totals.add(alarm.kind);
+        self.alarms.push(alarm);
+    }
+
+    /// Whether enough has gathered to be handed on.
+    pub fn is_full(&self) -> bool {
+        self.batch.rows.len() >= crate::limits::OUTPUT_ROWS
+            || self.batch.bytes.len() >= crate::limits::OUTPUT_BYTES
+    }
+}

@@ -1,0 +1,239 @@
+//! The join state of one shard: facilities, windows, what is still open, and the W that it has acted on.
+
+use std::hash::RandomState;
+use std::sync::Arc;
+
+use hashbrown::HashMap;
+
+use crate::record::{AlarmInForce, PartitionId, Side};
+use crate::rules::Rules;
+use crate::sabotage::{Rule, broken};
+use crate::time::{NEVER, Spans};
+
+use super::alarm::AlarmTrack;
+use super::closing::Closings;
+use super::emit::{Emitted, Scored};
+use super::{Arena, Ring};
+
+/// What a shard starts from after a restart.
+#[derive(Clone, Debug, Default)]
+pub struct JoinStart {
+    /// W of the last commit.
+    pub watermark: Option<i64>,
+    /// History was lost: results open below the committed offsets are taken as decided.
+    pub lost: bool,
+    /// Alarms in force of this shard's facilities.
+    pub alarms: Vec<AlarmInForce>,
+}
+
+/// What the operator must know and no row tells.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct JoinCounts {
+    /// New readings with a time below W on arrival: their windows may have lost partners (behind idle partitions).
+    pub window_incomplete: u64,
+    /// ALERT rows whose row time W had passed on arrival: they change no alarm.
+    pub alarm_rows_passed: u64,
+    /// Results taken as decided since history was lost.
+    pub results_lost: u64,
+}
+
+impl JoinCounts {
+    /// Adds another count.
+    pub fn merge(&mut self, other: JoinCounts) {
+        self.window_incomplete += other.window_incomplete;
+        self.alarm_rows_passed += other.alarm_rows_passed;
+        self.results_lost += other.results_lost;
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Facility {
+    pub(super) name: Box<str>,
+    pub(super) rings: [Ring; 2],
+    pub(super) alarm: AlarmTrack,
+    pub(super) bound_ms: i64,
+    pub(super) alert_above: u32,
+}
+
+/// Alarm timers and what they are measured against.
+#[derive(Debug)]
+pub(super) struct AlarmTimers {
+    pub(super) timers: Closings,
+    /// D: a step is decided when W > its time + this.
+    pub(super) delay_ms: i64,
+    /// W as the alarms have acted on it.
+    pub(super) w_ms: i64,
+}
+
+/// The interval join of one shard.
+#[derive(Debug)]
+pub struct Join {
+    /// Rows and alarms not handed on yet.
+    pub out: Emitted,
+    /// The epoch's counts.
+    pub counts: JoinCounts,
+    pub(super) rules: Arc<Rules>,
+    pub(super) spans: Spans,
+    /// Side and Kafka partition number of each dense index.
+    pub(super) sides: Vec<Side>,
+    pub(super) numbers: Vec<u32>,
+    names: HashMap<Box<str>, u32, RandomState>,
+    pub(super) facilities: Vec<Facility>,
+    pub(super) arena: Arena,
+    pub(super) closings: Closings,
+    pub(super) alarms: AlarmTimers,
+    /// W as the join has acted on it; during a rebuild the stored one.
+    pub(super) w_ms: i64,
+    pub(super) stored_w_ms: i64,
+    pub(super) rebuilding: bool,
+    pub(super) lost: bool,
+    pub(super) facility_bytes: usize,
+}
+
+impl Join {
+    /// An empty join that waits for its rebuild to finish (`finish_rebuild`), also if there is nothing to read
+    /// again. `encoded` if a sink wants rows as bytes.
+    pub fn new(rules: Arc<Rules>, partitions: Vec<PartitionId>, start: &JoinStart, encoded: bool) -> Join {
+        let w_ms = start.watermark.unwrap_or(NEVER);
+        let alarms = AlarmTimers { timers: Closings::default(), delay_ms: rules.alarm_delay_ms(), w_ms };
+        let mut join = Join {
+            out: Emitted::new(encoded, rules.hash()),
+            counts: JoinCounts::default(),
+            spans: Spans::new(&rules),
+            sides: partitions.iter().map(|partition| partition.side).collect(),
+            numbers: partitions.iter().map(|partition| partition.number).collect(),
+            names: HashMap::default(),
+            facilities: Vec::new(),
+            arena: Arena::default(),
+            closings: Closings::default(),
+            alarms,
+            w_ms,
+            stored_w_ms: w_ms,
+            rebuilding: true,
+            lost: start.lost,
+            facility_bytes: 0,
+            rules,
+        };
+        for alarm in start.alarms.iter().filter(|_| !broken(Rule::AlarmsReadBack)) {
+            let facility = join.facility(&alarm.facility);
+            join.facilities[facility as usize].alarm.restore(alarm);
+            join.schedule_alarm(facility);
+        }
+        join
+    }
+
+    /// The number of a facility, new or known.
+    pub fn facility(&mut self, name: &str) -> u32 {
+        if let Some(number) = self.names.get(name) {
+            return *number;
+        }
+        let number = u32::try_from(self.facilities.len()).unwrap_or(u32::MAX);
+        let score = self.rules.of(name);
+        self.facilities.push(Facility {
+            name: name.into(),
+            rings: [Ring::default(), Ring::default()],
+            alarm: AlarmTrack::default(),
+            bound_ms: score.bound_ms,
+            alert_above: score.alert_above,
+        });
+        self.names.insert(name.into(), number);
+        self.facility_bytes += 2 * name.len() + size_of::<Facility>() + size_of::<(Box<str>, u32)>();
+        number
+    }
+
+    /// Every lane has reached its committed offset: what the stored W had decided is settled, the rest is open.
+    pub fn finish_rebuild(&mut self) {
+        if !self.rebuilding {
+            return;
+        }
+        self.rebuilding = false;
+        self.close_before(self.w_ms);
+        let mut settled = Vec::new();
+        while let Some(timer) = self.alarms.timers.pop_before(self.w_ms) {
+            settled.push(timer);
+        }
+        for timer in settled {
+            let track = &mut self.facilities[timer.facility as usize].alarm;
+            if track.due_ms == Some(timer.at_ms) {
+                track.due_ms = None;
+                track.absorb(self.w_ms.saturating_sub(self.alarms.delay_ms));
+                self.schedule_alarm(timer.facility);
+            }
+        }
+    }
+
+    /// W has moved: decides what it has passed, then forgets.
+    pub fn advance(&mut self, w_ms: i64) {
+        if self.rebuilding && !broken(Rule::NothingDecidedInRebuild) {
+            return;
+        }
+        let until_ms = if broken(Rule::CloseStrictly) { w_ms.saturating_add(1) } else { w_ms };
+        self.close_before(until_ms);
+        self.decide_alarms_before(until_ms);
+        self.w_ms = w_ms;
+        self.alarms.w_ms = w_ms;
+        self.arena.forget(w_ms, self.spans.window_ms[0].max(self.spans.window_ms[1]));
+    }
+
+    /// W as the join has acted on it.
+    pub fn w_ms(&self) -> i64 {
+        self.w_ms
+    }
+
+    /// Whether lanes are still below their committed offsets.
+    pub fn is_rebuilding(&self) -> bool {
+        self.rebuilding
+    }
+
+    /// Memory held by windows, parts and open results, bytes.
+    pub fn state_bytes(&self) -> usize {
+        self.facility_bytes + self.arena.bytes() + self.closings.bytes() + self.alarms.timers.bytes()
+    }
+
+    /// Facilities known.
+    pub fn facilities(&self) -> usize {
+        self.facilities.len()
+    }
+
+    /// Puts the facility on the alarm timer for its next decision.
+    pub(super) fn schedule_alarm(&mut self, facility: u32) {
+        let track = &mut self.facilities[facility as usize].alarm;
+        if let Some(next_ms) = track.next_ms(self.rules.alarm_gap_ms) {
+            self.alarms.schedule(track, facility, next_ms);
+        }
+    }
+}
+
+impl AlarmTimers {
+    /// Puts a facility on the timer for a step or end at `next_ms`, unless it has an earlier one.
+    pub(super) fn schedule(&mut self, track: &mut AlarmTrack, facility: u32, next_ms: i64) {
+        let due_ms = next_ms + self.delay_ms;
+        if track.due_ms.is_none_or(|due| due_ms < due) {
+            track.due_ms = Some(due_ms);
+            self.timers.push(due_ms, facility, 0, 0);
+        }
+    }
+
+    /// Takes a row into account: an ALERT row is a step of its facility's alarm. `decided` rows were emitted
+    /// before a restart; of the others, those whose time W has passed change nothing.
+    pub(super) fn row(
+        &mut self,
+        track: &mut AlarmTrack,
+        facility: u32,
+        scored: Scored,
+        decided: bool,
+        counts: &mut JoinCounts,
+    ) {
+        if scored.status == crate::record::Status::Normal {
+            return;
+        }
+        if !decided && scored.time_ms.saturating_add(self.delay_ms) < self.w_ms {
+            counts.alarm_rows_passed += 1;
+            return;
+        }
+        let before = track.bytes();
+        track.add(scored.time_ms, scored.risk);
+        debug_assert!(track.bytes() >= before, "steps only grow here");
+        self.schedule(track, facility, scored.time_ms);
+    }
+}
