@@ -16,5 +16,5 @@ mod queue;
 mod dictionary;
 
 pub use batch::{Batch, Mark, PartReading, PartitionTail, Tail};
-pub use dictionary::{Dictionary, Route};
+pub use dictionary::{Dictionary, Route, place};
 pub use queue::{Receiver, Sender, queue};

@@ -64,3 +64,12 @@ pub const PLANS_PER_PARTITION: usize = 64;
 
 /// Schema ids given up that one partition's commit metadata can carry (a broker allows 4,096 bytes).
 pub const SCHEMAS_GIVEN_UP_MAX: usize = 100;
+
+/// Bytes of row parts after which a lane passes a batch on.
+pub const BATCH_PART_BYTES: usize = 1 << 20;
+
+/// Latency samples that one epoch keeps.
+pub const LATENCIES_PER_EPOCH: usize = 1 << 16;
+
+/// State above which lanes that only add to it wait, unless configured, bytes.
+pub const STATE_BYTES_MAX: usize = 4 << 30;

@@ -52,7 +52,10 @@ impl LaneCounts {
     /// Records of one fate, by reason name, without the zeros.
     pub fn by_reason(&self, fate: Fate) -> BTreeMap<&'static str, u64> {
         let named = Reason::ALL.iter().zip(self.reasons);
-        named.filter(|(reason, n)| reason.fate() == fate && *n > 0).map(|(reason, n)| (reason.name(), n)).collect()
+        named
+            .filter(|(reason, n)| reason.fate() == fate && *n > 0)
+            .map(|(reason, n)| (reason.name(), n))
+            .collect()
     }
 
     /// Late records.
@@ -109,7 +112,8 @@ impl Totals {
         self.epochs += other.epochs;
         self.peak_state_bytes = self.peak_state_bytes.max(other.peak_state_bytes);
         // Both have the same bounds and precision, so adding cannot fail.
-        drop(self.latency_ms.add(&other.latency_ms));
+        let same_bounds = self.latency_ms.add(&other.latency_ms);
+        debug_assert!(same_bounds.is_ok());
     }
 }
 

@@ -80,7 +80,7 @@ pub(super) fn judge<'a>(
     partition: PartitionId,
     record: &Record<'a>,
     clock: &mut PartitionClock,
-    known: &mut PartitionSchemas,
+    known: &'a mut PartitionSchemas,
     schemas: &dyn Schemas,
     rules: &Rules,
     w_ms: impl FnOnce() -> i64,

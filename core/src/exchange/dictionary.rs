@@ -36,8 +36,7 @@ impl Dictionary {
         if let Some(route) = self.routes.get(facility) {
             return (*route, false);
         }
-        let shards = self.next.len() as u64;
-        let shard = usize::try_from(self.placing.hash_one(facility) % shards).unwrap_or(0);
+        let shard = place(&self.placing, facility, self.next.len());
         let number = self.next[shard];
         self.next[shard] += 1;
         let route = Route { shard: u32::try_from(shard).unwrap_or(0), number, score: score(facility) };
@@ -54,6 +53,11 @@ impl Dictionary {
     pub fn is_empty(&self) -> bool {
         self.routes.is_empty()
     }
+}
+
+/// The shard of a facility, the same for all lanes of a process.
+pub fn place(placing: &RandomState, facility: &str, shards: usize) -> usize {
+    usize::try_from(placing.hash_one(facility) % shards as u64).unwrap_or(0)
 }
 
 #[cfg(test)]

@@ -49,6 +49,11 @@ impl Gauge {
         self.unread.load(Ordering::Relaxed)
     }
 
+    /// Whether it was taken out of the comparison.
+    pub fn is_idle(&self) -> bool {
+        !self.counts()
+    }
+
     fn counts(&self) -> bool {
         self.counts.load(Ordering::Relaxed)
     }

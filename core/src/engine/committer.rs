@@ -1,0 +1,241 @@
+//! The committer: asks for cuts, gives the sink what lanes and shards put out, epoch by epoch, and commits the
+//! offsets that go with it (DESIGN section 6).
+
+use std::sync::Arc;
+
+use crate::exchange::Mark;
+use crate::sabotage::{Rule, broken};
+use crate::telemetry::Totals;
+use crate::time::{NEVER, Now};
+
+use super::epoch::{Epoch, Latencies};
+use super::messages::{LaneCut, LaneOutput, Marks, Queue, ShardCut, ShardOutput, Shared};
+use super::offsets::DomainOffsets;
+use super::sink::{CommitOutcome, EpochOffsets, Output, Sink};
+use super::{EngineError, EngineSettings};
+
+/// How a duty cycle of the committer ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// It did this much.
+    Working(usize),
+    /// The run is over: everything that was to be committed is.
+    Finished,
+    /// The epoch was aborted, or nobody knows: everything starts again from the committed offsets.
+    Restart,
+}
+
+/// The committer with its sink.
+#[derive(Debug)]
+pub struct Committer<K> {
+    sink: K,
+    seat: CommitterSeat,
+}
+
+/// The committer before it has its sink.
+#[derive(Debug)]
+pub struct CommitterSeat {
+    lanes: Vec<Queue<LaneOutput>>,
+    shards: Vec<Queue<ShardOutput>>,
+    marks: Vec<Marks>,
+    shared: Arc<Shared>,
+    settings: EngineSettings,
+    offsets: DomainOffsets,
+    number: u64,
+    epoch: Epoch,
+    requested: bool,
+    requested_ms: Option<i64>,
+    /// The cut in progress is the last one.
+    last: bool,
+    /// Offsets of the last commit: an epoch that adds nothing to them is not committed.
+    committed: Option<EpochOffsets>,
+    latencies: Latencies,
+    totals: Totals,
+}
+
+impl CommitterSeat {
+    pub(super) fn new(
+        lanes: Vec<Queue<LaneOutput>>,
+        shards: Vec<Queue<ShardOutput>>,
+        marks: Vec<Marks>,
+        shared: Arc<Shared>,
+        settings: EngineSettings,
+        offsets: DomainOffsets,
+    ) -> CommitterSeat {
+        CommitterSeat {
+            epoch: Epoch::new(lanes.len(), shards.len()),
+            lanes,
+            shards,
+            marks,
+            shared,
+            settings,
+            offsets,
+            number: 1,
+            requested: false,
+            requested_ms: None,
+            last: false,
+            committed: None,
+            latencies: Latencies::default(),
+            totals: Totals::default(),
+        }
+    }
+
+    /// Takes the seat with a sink.
+    pub fn with<K: Sink>(self, sink: K) -> Committer<K> {
+        Committer { sink, seat: self }
+    }
+}
+
+impl<K: Sink> Committer<K> {
+    /// One duty cycle.
+    ///
+    /// # Errors
+    /// Only what ends the run: the sink cannot go on.
+    pub fn poll(&mut self, now: Now) -> Result<Progress, EngineError> {
+        if self.seat.shared.stopping() && !self.seat.shared.is_rebuilt() {
+            // Stopped before anything could be committed: nothing is, and nothing is lost.
+            return Ok(Progress::Finished);
+        }
+        self.request(now);
+        let mut done = 0;
+        for lane in 0..self.seat.lanes.len() {
+            done += self.drain_lane(lane)?;
+        }
+        for shard in 0..self.seat.shards.len() {
+            done += self.drain_shard(shard)?;
+        }
+        if self.seat.requested && self.seat.epoch.is_complete() {
+            return self.finish_epoch(now);
+        }
+        Ok(Progress::Working(done))
+    }
+
+    /// What was committed so far.
+    pub fn totals(&self) -> &Totals {
+        &self.seat.totals
+    }
+
+    /// The sink, back from the committer.
+    pub fn into_sink(self) -> K {
+        self.sink
+    }
+
+    /// Asks the lanes for a cut when it is time, and none is under way.
+    fn request(&mut self, now: Now) {
+        let seat = &mut self.seat;
+        let rebuilt = seat.shared.is_rebuilt() || broken(Rule::NoCutInRebuild);
+        if seat.requested || !rebuilt {
+            return;
+        }
+        let since_ms = seat.requested_ms.map(|ms| now.mono_ms - ms);
+        let ended = seat.offsets.all_ended();
+        let stopping = seat.shared.stopping();
+        if !ended && !stopping && since_ms.is_some_and(|ms| ms < seat.settings.commit_interval_ms) {
+            return;
+        }
+        seat.last = ended || stopping;
+        let idle = match seat.settings.idle_after_ms {
+            Some(idle_after_ms) if !seat.last => seat.offsets.idle(now.mono_ms, idle_after_ms),
+            _ => seat.offsets.idle_now().into(),
+        };
+        for (partition, idle) in idle.iter().enumerate() {
+            seat.shared.gauges[partition].set_counts(!idle && !seat.offsets.has_ended(partition));
+        }
+        seat.offsets.set_idle(&idle);
+        let end_w_ms = if ended { seat.offsets.end_w_ms(seat.settings.rules.score.bound_ms) } else { None };
+        let mark = Mark { epoch: seat.number, idle, end_w_ms };
+        for marks in &seat.marks {
+            let pushed = marks.push(mark.clone());
+            debug_assert!(pushed.is_ok(), "one cut at a time");
+        }
+        seat.requested = true;
+        seat.requested_ms = Some(now.mono_ms);
+    }
+
+    /// Takes a lane's output up to its cut.
+    fn drain_lane(&mut self, lane: usize) -> Result<usize, EngineError> {
+        let mut done = 0;
+        while !self.seat.epoch.has_lane(lane) {
+            let Some(output) = self.seat.lanes[lane].pop() else { break };
+            done += 1;
+            match output {
+                LaneOutput::Rejects(rejects) => self.append(Output::Rejects(&rejects))?,
+                LaneOutput::Cut(cut) => self.seat.epoch.lane_cut(lane, self.seat.check_lane(cut)),
+            }
+        }
+        Ok(done)
+    }
+
+    /// Takes a shard's output up to its cut.
+    fn drain_shard(&mut self, shard: usize) -> Result<usize, EngineError> {
+        let mut done = 0;
+        while !self.seat.epoch.has_shard(shard) {
+            let Some(output) = self.seat.shards[shard].pop() else { break };
+            done += 1;
+            match output {
+                ShardOutput::Rows(batch) => {
+                    self.seat.latencies.sample(&batch.rows);
+                    self.append(Output::Rows(&batch))?;
+                }
+                ShardOutput::Alarms(alarms) => self.append(Output::Alarms(&alarms))?,
+                ShardOutput::Cut(cut) => self.seat.epoch.shard_cut(shard, self.seat.check_shard(cut)),
+            }
+        }
+        Ok(done)
+    }
+
+    fn append(&mut self, output: Output<'_>) -> Result<(), EngineError> {
+        self.begin()?;
+        self.sink.append(output).map_err(EngineError::Sink)
+    }
+
+    fn begin(&mut self) -> Result<(), EngineError> {
+        if !self.seat.epoch.begun {
+            self.sink.begin(self.seat.number).map_err(EngineError::Sink)?;
+            self.seat.epoch.begun = true;
+        }
+        Ok(())
+    }
+
+    /// All parts of the cut are here: commits, or says that everything must start again.
+    fn finish_epoch(&mut self, now: Now) -> Result<Progress, EngineError> {
+        let offsets = self.seat.offsets.at_cut(&self.seat.epoch, &self.seat.settings);
+        let adds = self.seat.epoch.begun || self.seat.committed.as_ref() != Some(&offsets);
+        if adds {
+            self.begin()?;
+            self.sink.offsets(&offsets).map_err(EngineError::Sink)?;
+            let outcome = self.sink.commit().map_err(EngineError::Sink)?;
+            let taken_as_committed = outcome == CommitOutcome::Unknown && broken(Rule::UnknownNotCommitted);
+            if outcome != CommitOutcome::Committed && !taken_as_committed {
+                return Ok(Progress::Restart);
+            }
+        }
+        let seat = &mut self.seat;
+        seat.committed = Some(offsets);
+        let epoch = std::mem::replace(&mut seat.epoch, Epoch::new(seat.lanes.len(), seat.shards.len()));
+        seat.shared.tell_watermark(epoch.w_ms());
+        epoch.add_to(&mut seat.totals, adds);
+        seat.latencies.commit(now.wall_ms, &mut seat.totals.latency_ms);
+        assert!(
+            seat.totals.lanes.balances(),
+            "events_in = accepted + dropped + late + quarantined: {:?}",
+            seat.totals
+        );
+        seat.number += 1;
+        seat.requested = false;
+        Ok(if seat.last { Progress::Finished } else { Progress::Working(1) })
+    }
+}
+
+impl CommitterSeat {
+    fn check_lane(&self, cut: LaneCut) -> LaneCut {
+        assert_eq!(cut.epoch, self.number, "a lane answered another cut");
+        cut
+    }
+
+    fn check_shard(&self, cut: ShardCut) -> ShardCut {
+        assert_eq!(cut.epoch, self.number, "a shard answered another cut");
+        debug_assert!(cut.w_ms >= NEVER);
+        cut
+    }
+}

@@ -1,0 +1,215 @@
+//! A lane: the thread of some partitions. Polls its source, has the records judged and staged, passes them on,
+//! and answers cuts. Never blocks: a full queue sends it back to the duty cycle.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use crate::exchange::Mark;
+use crate::limits;
+use crate::sabotage::{Rule, broken};
+use crate::time::{Alignment, Now};
+
+use super::desk::{Desk, LanePartition};
+use super::messages::{LaneCut, LaneOutput, Marks, PartitionCut, Queue, Shared};
+use super::{EngineError, EngineSettings, Source};
+
+/// A lane with its source.
+#[derive(Debug)]
+pub struct Lane<S> {
+    source: S,
+    seat: LaneSeat,
+}
+
+/// A lane before it has its source.
+#[derive(Debug)]
+pub struct LaneSeat {
+    partitions: Vec<LanePartition>,
+    desk: Desk,
+    marks: Marks,
+    out: Queue<LaneOutput>,
+    outbox: VecDeque<LaneOutput>,
+    shared: Arc<Shared>,
+    settings: EngineSettings,
+    reached: bool,
+    /// Partitions are polled in turn: this one is next.
+    turn: usize,
+    flushed_ms: i64,
+    /// Sabotage only: a cut whose offsets are taken later than its mark.
+    late_cut: Option<LaneCut>,
+}
+
+impl LaneSeat {
+    pub(super) fn new(
+        partitions: Vec<LanePartition>,
+        desk: Desk,
+        marks: Marks,
+        out: Queue<LaneOutput>,
+        shared: Arc<Shared>,
+        settings: EngineSettings,
+    ) -> LaneSeat {
+        let outbox = VecDeque::new();
+        LaneSeat {
+            partitions,
+            desk,
+            marks,
+            out,
+            outbox,
+            shared,
+            settings,
+            reached: false,
+            turn: 0,
+            flushed_ms: i64::MIN / 2,
+            late_cut: None,
+        }
+    }
+
+    /// The partitions that its source must serve, and where each starts to be read.
+    pub fn starts(&self) -> Vec<(crate::record::PartitionId, i64)> {
+        self.partitions.iter().map(|partition| (partition.id, partition.offset_next)).collect()
+    }
+
+    /// Takes the seat with a source.
+    pub fn with<S: Source>(self, source: S) -> Lane<S> {
+        Lane { source, seat: self }
+    }
+}
+
+impl<S: Source> Lane<S> {
+    /// One duty cycle; returns how much it did.
+    ///
+    /// # Errors
+    /// Only what ends the run: the source cannot go on.
+    pub fn poll(&mut self, now: Now) -> Result<usize, EngineError> {
+        if !self.seat.flush() {
+            return Ok(0);
+        }
+        if let Some(mark) = self.seat.marks.pop() {
+            self.seat.cut(&mark, now);
+            self.seat.flush();
+            return Ok(1);
+        }
+        let taken = if self.seat.shared.stopping() { 0 } else { self.read(now)? };
+        self.seat.send_late_cut();
+        let timer = now.mono_ms - self.seat.flushed_ms >= self.seat.settings.flush_ms;
+        if timer || self.seat.desk.is_full() {
+            self.seat.flushed_ms = now.mono_ms;
+            self.seat.desk.tell(&mut self.seat.partitions);
+            self.seat.flush();
+        }
+        Ok(taken)
+    }
+
+    /// Polls each partition once, as far as it may go on.
+    fn read(&mut self, now: Now) -> Result<usize, EngineError> {
+        let LaneSeat { partitions, desk, shared, settings, turn, reached, .. } = &mut self.seat;
+        let alignment = Alignment::of(&shared.gauges);
+        let aligned = shared.is_rebuilt() || broken(Rule::NoAlignInRebuild);
+        let over_bound = shared.state_bytes() > settings.state_bytes_max;
+        let lateness_ms = settings.rules.lateness_ms;
+        let w_ms = || shared.watermark_ms().unwrap_or(crate::time::NEVER);
+        let mut taken = 0;
+        for step in 0..partitions.len() {
+            let at = (*turn + step) % partitions.len();
+            let partition = &mut partitions[at];
+            let watermark_ms = partition.clock.watermark(lateness_ms);
+            let wait = aligned
+                && (alignment.must_wait(watermark_ms, settings.max_ahead_ms, lateness_ms)
+                    || (over_bound && alignment.only_adds_state(watermark_ms)));
+            if partition.ended || wait {
+                continue;
+            }
+            let id = partition.id;
+            let polled = self
+                .source
+                .poll(id, settings.poll_records, &mut |records| desk.take(partition, records, &w_ms))
+                .map_err(EngineError::Source)?;
+            if let Some(offset_next) = polled.offset_next.filter(|_| !partition.waits_for_schema) {
+                partition.offset_next = partition.offset_next.max(offset_next);
+            }
+            partition.log_end = polled.log_end.unwrap_or(partition.log_end).max(partition.offset_next);
+            if polled.taken > 0 || partition.progress_ms.is_none() {
+                partition.progress_ms = Some(now.mono_ms);
+            }
+            partition.settle();
+            let gauge = &shared.gauges[usize::from(partition.index)];
+            gauge.tell(partition.clock.watermark(lateness_ms), partition.unread());
+            if partition.ended {
+                gauge.set_counts(false);
+            }
+            taken += polled.taken;
+            if desk.is_full() {
+                break;
+            }
+        }
+        *turn = (*turn + 1) % partitions.len().max(1);
+        if !*reached && partitions.iter().all(|partition| partition.reached) {
+            *reached = true;
+            shared.lane_reached();
+        }
+        Ok(taken)
+    }
+}
+
+impl LaneSeat {
+    /// Hands on what is staged and what the committer is to get. False if a queue is full.
+    fn flush(&mut self) -> bool {
+        let clear = self.desk.push();
+        if self.desk.rejects.len() >= limits::REJECTS_PER_BATCH
+            || self.desk.reject_bytes >= limits::REJECT_BYTES
+        {
+            self.hand_on_rejects();
+        }
+        while let Some(output) = self.outbox.pop_front() {
+            if let Err(kept) = self.out.push(output) {
+                self.outbox.push_front(kept);
+                return false;
+            }
+        }
+        clear
+    }
+
+    fn hand_on_rejects(&mut self) {
+        if !self.desk.rejects.is_empty() {
+            self.outbox.push_back(LaneOutput::Rejects(std::mem::take(&mut self.desk.rejects)));
+            self.desk.reject_bytes = 0;
+        }
+    }
+
+    /// Puts the mark behind everything read so far, and tells the committer where that is.
+    fn cut(&mut self, mark: &Mark, now: Now) {
+        self.desk.tell(&mut self.partitions);
+        self.desk.mark(mark);
+        self.hand_on_rejects();
+        let partitions = self.partitions.iter_mut().map(|partition| PartitionCut {
+            partition: partition.index,
+            offset_next: partition.offset_next,
+            clock_ms: partition.clock.at_ms(),
+            segments: partition.segments.cut(),
+            ended: partition.ended,
+            unread: partition.unread() || partition.waits_for_schema,
+            progress_ms: partition.progress_ms.unwrap_or(now.mono_ms),
+            newest_ms: partition.newest_ms,
+            schemas_given_up: partition.schemas.given_up.clone(),
+        });
+        let cut = LaneCut {
+            epoch: mark.epoch,
+            partitions: partitions.collect(),
+            counts: std::mem::take(&mut self.desk.counts),
+        };
+        if broken(Rule::OffsetsAtMark) {
+            self.late_cut = Some(cut);
+        } else {
+            self.outbox.push_back(LaneOutput::Cut(cut));
+        }
+    }
+
+    /// Sabotage only: sends a cut with the offsets of now.
+    fn send_late_cut(&mut self) {
+        if let Some(mut cut) = self.late_cut.take() {
+            for (at, partition) in cut.partitions.iter_mut().zip(&self.partitions) {
+                at.offset_next = partition.offset_next;
+            }
+            self.outbox.push_back(LaneOutput::Cut(cut));
+        }
+    }
+}

@@ -1,0 +1,205 @@
+//! A shard: the home of some facilities. Takes the lanes' batches in each lane's order, joins, and hands its
+//! output on, epoch by epoch.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use crate::exchange::{Batch, Mark, Receiver, Tail};
+use crate::join::{Arrival, Join, JoinCounts};
+use crate::limits;
+use crate::record::RowTotals;
+use crate::sabotage::{Rule, broken};
+use crate::time::DomainWatermark;
+
+use super::messages::{Queue, ShardCut, ShardOutput, Shared};
+
+/// A shard.
+#[derive(Debug)]
+pub struct Shard {
+    index: usize,
+    join: Join,
+    inputs: Vec<Input>,
+    heard: DomainWatermark,
+    reached: Vec<bool>,
+    out: Queue<ShardOutput>,
+    outbox: VecDeque<ShardOutput>,
+    shared: Arc<Shared>,
+}
+
+/// What comes from one lane.
+#[derive(Debug)]
+struct Input {
+    receiver: Receiver,
+    /// The lane's number of a facility -> ours.
+    facilities: Vec<u32>,
+    /// A batch that was put aside in the middle, since the output was full.
+    begun: Option<(Batch, usize)>,
+    /// The lane's mark: its queue is not read on until all marks are here.
+    mark: Option<Mark>,
+}
+
+impl Shard {
+    pub(super) fn new(
+        index: usize,
+        join: Join,
+        receivers: Vec<Receiver>,
+        heard: DomainWatermark,
+        partitions: usize,
+        out: Queue<ShardOutput>,
+        shared: Arc<Shared>,
+    ) -> Shard {
+        let input = |receiver| Input { receiver, facilities: Vec::new(), begun: None, mark: None };
+        Shard {
+            index,
+            join,
+            inputs: receivers.into_iter().map(input).collect(),
+            heard,
+            reached: vec![false; partitions],
+            out,
+            outbox: VecDeque::new(),
+            shared,
+        }
+    }
+
+    /// One duty cycle; returns how much it did.
+    pub fn poll(&mut self) -> usize {
+        let mut done = 0;
+        for lane in 0..self.inputs.len() {
+            for _ in 0..limits::BATCHES_PER_TURN {
+                if !self.flush() {
+                    return done;
+                }
+                if self.inputs[lane].mark.is_some() && !broken(Rule::StopAtMark) {
+                    break;
+                }
+                let input = &mut self.inputs[lane];
+                let Some((batch, from)) = input.begun.take().or_else(|| Some((input.receiver.pop()?, 0)))
+                else {
+                    break;
+                };
+                done += 1 + batch.readings.len() - from;
+                self.work(lane, batch, from);
+            }
+        }
+        if self.inputs.iter().all(|input| input.mark.is_some()) {
+            self.cut();
+            done += 1;
+        }
+        self.hand_on();
+        self.flush();
+        done
+    }
+
+    /// Joins a batch's readings from one on, then follows its tail.
+    fn work(&mut self, lane: usize, mut batch: Batch, from: usize) {
+        let input = &mut self.inputs[lane];
+        for name in batch.facilities.drain(..) {
+            input.facilities.push(self.join.facility(&name));
+        }
+        for (at, reading) in batch.readings.iter().enumerate().skip(from) {
+            if self.join.out.is_full() {
+                input.begun = Some((batch, at));
+                self.hand_on();
+                return;
+            }
+            let arrival = Arrival {
+                time_ms: reading.time_ms,
+                offset: reading.offset,
+                sent_ms: reading.sent_ms,
+                points: reading.points,
+                quality: reading.quality,
+                partition: reading.partition,
+                reread: reading.reread,
+            };
+            self.join.arrive(input.facilities[reading.facility as usize], arrival, batch.part(reading));
+        }
+        self.follow(lane, &mut batch.tail);
+        self.inputs[lane].receiver.give_back(batch);
+    }
+
+    /// The lane's clocks are heard behind its rows; then W may move.
+    fn follow(&mut self, lane: usize, tail: &mut Tail) {
+        for news in tail.partitions.drain(..) {
+            let partition = usize::from(news.partition);
+            self.heard.hear(partition, news.watermark_ms);
+            self.reached[partition] |= news.reached;
+            if news.ended {
+                self.heard.end(partition);
+            }
+        }
+        if tail.mark.is_some() {
+            self.inputs[lane].mark = tail.mark.take();
+        }
+        if broken(Rule::ClockBehindRows) {
+            for (partition, gauge) in self.shared.gauges.iter().enumerate() {
+                self.heard.hear(partition, gauge.watermark_ms());
+            }
+        }
+        if broken(Rule::IdleAtCut) {
+            for (partition, gauge) in self.shared.gauges.iter().enumerate() {
+                self.heard.set_idle_one(partition, gauge.is_idle());
+            }
+        }
+        if self.join.is_rebuilding() && self.reached.iter().all(|reached| *reached) {
+            self.join.finish_rebuild();
+        }
+        let w_ms = self.heard.advance();
+        if w_ms > self.join.w_ms() || broken(Rule::WatermarkNeverBack) {
+            self.join.advance(w_ms);
+        }
+        self.shared.tell_state_bytes(self.index, self.join.state_bytes());
+    }
+
+    /// All marks are here: what was decided up to them is the epoch's.
+    fn cut(&mut self) {
+        let marks: Vec<Mark> = self.inputs.iter_mut().filter_map(|input| input.mark.take()).collect();
+        let Some(mark) = marks.first() else { return };
+        debug_assert!(marks.iter().all(|other| other == mark), "lanes were cut differently");
+        let w_ms = self.heard.advance();
+        self.join.advance(w_ms);
+        let end_w_ms = match mark.end_w_ms {
+            Some(end_w_ms) => self.heard.advance_to(end_w_ms),
+            None => w_ms,
+        };
+        if end_w_ms > w_ms {
+            self.join.advance(end_w_ms);
+        }
+        self.hand_on();
+        self.outbox.push_back(ShardOutput::Cut(ShardCut {
+            epoch: mark.epoch,
+            w_ms,
+            end_w_ms,
+            rows: std::mem::replace(&mut self.join.out.totals, RowTotals::default()),
+            alarms: std::mem::take(&mut self.join.out.alarm_totals),
+            counts: std::mem::replace(&mut self.join.counts, JoinCounts::default()),
+            state_bytes: self.join.state_bytes(),
+        }));
+        self.heard.set_idle(&mark.idle);
+    }
+
+    /// Puts what has been decided into the outbox.
+    fn hand_on(&mut self) {
+        let out = &mut self.join.out;
+        if !out.batch.rows.is_empty() {
+            let (rows, bytes) = (out.batch.rows.capacity(), out.batch.bytes.capacity());
+            let mut next = crate::record::RowBatch::default();
+            next.rows.reserve(rows.min(limits::OUTPUT_ROWS));
+            next.bytes.reserve(bytes.min(limits::OUTPUT_BYTES));
+            self.outbox.push_back(ShardOutput::Rows(std::mem::replace(&mut out.batch, next)));
+        }
+        if !out.alarms.is_empty() {
+            self.outbox.push_back(ShardOutput::Alarms(std::mem::take(&mut out.alarms)));
+        }
+    }
+
+    /// Passes the outbox on. False if the queue is full.
+    fn flush(&mut self) -> bool {
+        while let Some(output) = self.outbox.pop_front() {
+            if let Err(kept) = self.out.push(output) {
+                self.outbox.push_front(kept);
+                return false;
+            }
+        }
+        true
+    }
+}
