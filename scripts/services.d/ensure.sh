@@ -4,10 +4,20 @@
 say() { printf '%s\n' "$*" >&2; }
 die() { say "error: $*"; exit 3; }
 
-# ensure COMMAND PACKAGE: has COMMAND, else installs Debian's PACKAGE as root, else says what to do.
+# want COMMAND PACKAGE: notes Debian's PACKAGE as missing unless there is COMMAND; settle installs what was noted.
+want() {
+  command -v "$1" >/dev/null 2>&1 || case " ${missing[*]-} " in *" $2 "*) ;; *) missing+=("$2") ;; esac
+}
+
+settle() {
+  [ ${#missing[@]} -eq 0 ] || install_packages "${missing[@]}"
+  missing=()
+}
+
+# ensure COMMAND PACKAGE: has COMMAND, else installs PACKAGE as root, else says what to do.
 ensure() {
-  command -v "$1" >/dev/null 2>&1 && return 0
-  install_packages "$2"
+  want "$1" "$2"
+  settle
   command -v "$1" >/dev/null 2>&1 || die "$2 is installed, and still there is no '$1' on the PATH"
 }
 
@@ -40,18 +50,21 @@ ensure_java() {
   [ "${version:-0}" -ge 17 ] || die "Java ${version:-of unknown version} found; 17 or newer is needed"
 }
 
-# ensure_build: what compiling needs (librdkafka is built from source).
-ensure_build() {
-  ensure cc build-essential
-  ensure c++ build-essential
-  ensure cmake cmake
-  ensure pkg-config pkg-config
-  pkg-config --exists openssl 2>/dev/null || install_packages libssl-dev
+# want_build: what compiling needs (librdkafka is built from source).
+want_build() {
+  want cc build-essential
+  want c++ build-essential
+  want make build-essential
+  want cmake cmake
+  want pkg-config pkg-config
+  pkg-config --exists openssl 2>/dev/null || missing+=(libssl-dev)
 }
 
-# ensure_services: what scripts/services needs.
-ensure_services() {
-  ensure_java
-  ensure mvn maven
-  ensure redis-server redis-server
+# want_services: what scripts/services needs.
+want_services() {
+  want java openjdk-17-jre-headless
+  want mvn maven
+  want redis-server redis-server
 }
+
+missing=()
