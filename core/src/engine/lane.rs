@@ -199,7 +199,7 @@ impl LaneSeat {
         if broken(Rule::OffsetsAtMark) {
             self.late_cut = Some(cut);
         } else {
-            self.outbox.push_back(LaneOutput::Cut(cut));
+            self.outbox.push_back(LaneOutput::Cut(Box::new(cut)));
         }
     }
 
@@ -209,7 +209,7 @@ impl LaneSeat {
             for (at, partition) in cut.partitions.iter_mut().zip(&self.partitions) {
                 at.offset_next = partition.offset_next;
             }
-            self.outbox.push_back(LaneOutput::Cut(cut));
+            self.outbox.push_back(LaneOutput::Cut(Box::new(cut)));
         }
     }
 }

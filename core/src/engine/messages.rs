@@ -15,7 +15,7 @@ use crate::time::{Gauge, NEVER, Segment};
 #[derive(Debug)]
 pub(super) enum LaneOutput {
     Rejects(Vec<Reject>),
-    Cut(LaneCut),
+    Cut(Box<LaneCut>),
 }
 
 /// A lane's part of a cut.

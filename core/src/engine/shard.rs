@@ -5,9 +5,8 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::exchange::{Batch, Mark, Receiver, Tail};
-use crate::join::{Arrival, Join, JoinCounts};
+use crate::join::{Arrival, Join};
 use crate::limits;
-use crate::record::RowTotals;
 use crate::sabotage::{Rule, broken};
 use crate::time::DomainWatermark;
 
@@ -169,9 +168,9 @@ impl Shard {
             epoch: mark.epoch,
             w_ms,
             end_w_ms,
-            rows: std::mem::replace(&mut self.join.out.totals, RowTotals::default()),
+            rows: std::mem::take(&mut self.join.out.totals),
             alarms: std::mem::take(&mut self.join.out.alarm_totals),
-            counts: std::mem::replace(&mut self.join.counts, JoinCounts::default()),
+            counts: std::mem::take(&mut self.join.counts),
             state_bytes: self.join.state_bytes(),
         }));
         self.heard.set_idle(&mark.idle);
