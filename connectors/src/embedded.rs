@@ -275,6 +275,11 @@ impl Source for EmbeddedSource {
         let log_end = reader.log.end.load(Ordering::Acquire);
         Ok(Polled { taken, offset_next: Some(reader.offset_next), log_end: Some(log_end) })
     }
+
+    fn end(&self, partition: PartitionId) -> Option<i64> {
+        let log = &self.readers.iter().find(|reader| reader.log.id == partition)?.log;
+        log.finished.load(Ordering::Acquire).then(|| log.end.load(Ordering::Acquire))
+    }
 }
 
 impl Reader {

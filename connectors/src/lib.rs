@@ -13,5 +13,6 @@ mod scratch;
 pub mod embedded;
 pub mod count;
 pub mod fanout;
+pub mod runtime;
 
 pub use machine_clock::MachineClock;

@@ -33,4 +33,7 @@ pub enum EngineError {
     /// A sink cannot go on.
     #[error(transparent)]
     Sink(SinkError),
+    /// The machine gives no more threads.
+    #[error("a thread could not be made: {0}; lower --threads or raise the process limit")]
+    Thread(String),
 }

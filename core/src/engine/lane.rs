@@ -130,6 +130,9 @@ impl<S: Source> Lane<S> {
             if polled.taken > 0 || partition.progress_ms.is_none() {
                 partition.progress_ms = Some(now.mono_ms);
             }
+            if polled.taken == 0 && partition.end.is_none() {
+                partition.end = self.source.end(id);
+            }
             partition.settle();
             let gauge = &shared.gauges[usize::from(partition.index)];
             gauge.tell(partition.clock.watermark(lateness_ms), partition.unread());

@@ -32,6 +32,13 @@ pub trait Source: Send {
         records_max: usize,
         visit: &mut dyn FnMut(&[Record<'_>]) -> usize,
     ) -> Result<Polled, SourceError>;
+
+    /// Where a partition ends for good, once that is known: nothing will ever be written behind it. Kafka's
+    /// partitions never end; a finished embedded one, or a trace's, does.
+    fn end(&self, partition: PartitionId) -> Option<i64> {
+        let _ = partition;
+        None
+    }
 }
 
 impl<S: Source + ?Sized> Source for Box<S> {
@@ -42,6 +49,10 @@ impl<S: Source + ?Sized> Source for Box<S> {
         visit: &mut dyn FnMut(&[Record<'_>]) -> usize,
     ) -> Result<Polled, SourceError> {
         (**self).poll(partition, records_max, visit)
+    }
+
+    fn end(&self, partition: PartitionId) -> Option<i64> {
+        (**self).end(partition)
     }
 }
 
