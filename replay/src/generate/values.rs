@@ -1,0 +1,181 @@
+//! The fields of a reading.
+
+use wellstream_core::record::{TankReading, WellReading};
+
+use crate::scenario::Ranges;
+
+use super::draw::{Draws, Hundredths};
+use super::{Event, EventKind, Generator};
+
+/// The scenario's ranges, ready to draw from.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ValueRanges {
+    methane: Hundredths,
+    methane_calm: Hundredths,
+    co2: Hundredths,
+    pressure: Hundredths,
+    temperature: Hundredths,
+    flow: Hundredths,
+    level: Hundredths,
+    vapor: Hundredths,
+    vapor_calm: Hundredths,
+    ambient: Hundredths,
+    internal: Hundredths,
+    wind: Hundredths,
+    atmospheric: Hundredths,
+    air_quality: Hundredths,
+}
+
+impl ValueRanges {
+    pub(super) fn new(ranges: &Ranges) -> ValueRanges {
+        let calm = |[least, most]: [f64; 2], below: f64| Hundredths::new([least.min(below), most.min(below)]);
+        ValueRanges {
+            methane: Hundredths::new(ranges.methane_ppm),
+            methane_calm: calm(ranges.methane_ppm, METHANE_CALM_PPM),
+            co2: Hundredths::new(ranges.co2_ppm),
+            pressure: Hundredths::new(ranges.pressure_psi),
+            temperature: Hundredths::new(ranges.temperature_f),
+            flow: Hundredths::new(ranges.flow_rate_bpd),
+            level: Hundredths::new(ranges.level_percentage),
+            vapor: Hundredths::new(ranges.vapor_concentration_ppm),
+            vapor_calm: calm(ranges.vapor_concentration_ppm, VAPOR_CALM_PPM),
+            ambient: Hundredths::new(ranges.ambient_temperature_f),
+            internal: Hundredths::new(ranges.internal_pressure_psi),
+            wind: Hundredths::new(ranges.wind_speed_mph),
+            atmospheric: Hundredths::new(ranges.atmospheric_pressure_mb),
+            air_quality: Hundredths::new(ranges.air_quality_index),
+        }
+    }
+}
+
+impl Generator {
+    /// The reading of a well, by its fields. Poison is not in it.
+    #[inline]
+    pub fn well(&self, event: &Event) -> WellReading<'_> {
+        let (mut draws, ranges) = (event.values, &self.ranges);
+        let methane = if event.is_calm { ranges.methane_calm } else { ranges.methane };
+        let mut well = WellReading {
+            well_id: Some(self.sensor_id(event)),
+            facility_id: Some(&self.facilities[event.facility as usize]),
+            timestamp: Some(event.time_ms),
+            // First, since the oracle asks for nothing else.
+            methane_ppm: Some(methane.draw(&mut draws)),
+            co2_ppm: Some(ranges.co2.draw(&mut draws)),
+            pressure_psi: Some(ranges.pressure.draw(&mut draws)),
+            temperature_f: Some(ranges.temperature.draw(&mut draws)),
+            flow_rate_bpd: Some(ranges.flow.draw(&mut draws)),
+            vibration_encoded: Some(one_of(&VIBRATIONS, &mut draws)),
+            pump_status: Some(one_of(&["active", "inactive", "standby"], &mut draws)),
+            maintenance_alert: Some(draws.below(20) == 0),
+        };
+        if let EventKind::Null(places) = event.kind {
+            places.iter().for_each(|place| clear_well(&mut well, *place));
+        }
+        well
+    }
+
+    /// The reading of a tank, by its fields. Poison is not in it.
+    #[inline]
+    pub fn tank(&self, event: &Event) -> TankReading<'_> {
+        let (mut draws, ranges) = (event.values, &self.ranges);
+        let vapor = if event.is_calm { ranges.vapor_calm } else { ranges.vapor };
+        let vapor_ppm = vapor.draw(&mut draws);
+        let flags = draws.bits();
+        let mut tank = TankReading {
+            tank_id: Some(self.sensor_id(event)),
+            facility_id: Some(&self.facilities[event.facility as usize]),
+            timestamp: Some(event.time_ms),
+            level_percentage: Some(ranges.level.draw(&mut draws)),
+            vapor_concentration_ppm: Some(vapor_ppm),
+            leak_detection_status: Some(one_of(&["NORMAL", "LEAK_DETECTED", "CRITICAL"], &mut draws)),
+            ambient_temperature_f: Some(ranges.ambient.draw(&mut draws)),
+            internal_pressure_psi: Some(ranges.internal.draw(&mut draws)),
+            flame_arrestor_status: Some(flags & 0xf != 0),
+            vapor_recovery_active: Some(flags & 0x10 != 0),
+            emergency_shutdown: Some(flags & 0x3e0 == 0),
+            wind_speed_mph: Some(ranges.wind.draw(&mut draws)),
+            atmospheric_pressure_mb: Some(ranges.atmospheric.draw(&mut draws)),
+            air_quality_index: Some(whole(ranges.air_quality.draw(&mut draws))),
+        };
+        if let EventKind::Null(places) = event.kind {
+            places.iter().for_each(|place| clear_tank(&mut tank, *place));
+        }
+        tank
+    }
+
+    /// Methane of a well or vapor of a tank: the same as in the whole reading.
+    pub(super) fn ppm(&self, event: &Event) -> f64 {
+        let ranges = &self.ranges;
+        let range = match (event.side, event.is_calm) {
+            (wellstream_core::record::Side::Well, false) => ranges.methane,
+            (wellstream_core::record::Side::Well, true) => ranges.methane_calm,
+            (wellstream_core::record::Side::Tank, false) => ranges.vapor,
+            (wellstream_core::record::Side::Tank, true) => ranges.vapor_calm,
+        };
+        range.draw(&mut event.values.clone())
+    }
+}
+
+fn clear_well(well: &mut WellReading<'_>, place: u8) {
+    match place {
+        0 => well.well_id = None,
+        1 => well.facility_id = None,
+        2 => well.timestamp = None,
+        3 => well.methane_ppm = None,
+        4 => well.co2_ppm = None,
+        5 => well.pressure_psi = None,
+        6 => well.temperature_f = None,
+        7 => well.flow_rate_bpd = None,
+        8 => well.vibration_encoded = None,
+        9 => well.pump_status = None,
+        _ => well.maintenance_alert = None,
+    }
+}
+
+fn clear_tank(tank: &mut TankReading<'_>, place: u8) {
+    match place {
+        0 => tank.tank_id = None,
+        1 => tank.facility_id = None,
+        2 => tank.timestamp = None,
+        3 => tank.level_percentage = None,
+        4 => tank.vapor_concentration_ppm = None,
+        5 => tank.leak_detection_status = None,
+        6 => tank.ambient_temperature_f = None,
+        7 => tank.internal_pressure_psi = None,
+        8 => tank.flame_arrestor_status = None,
+        9 => tank.vapor_recovery_active = None,
+        10 => tank.emergency_shutdown = None,
+        11 => tank.wind_speed_mph = None,
+        12 => tank.atmospheric_pressure_mb = None,
+        _ => tank.air_quality_index = None,
+    }
+}
+
+#[inline]
+#[expect(clippy::cast_possible_truncation, reason = "below the length of the list")]
+fn one_of<const N: usize>(list: &[&'static str; N], draws: &mut Draws) -> &'static str {
+    list[draws.below(N as u64) as usize]
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "ranges are checked to lie within a million")]
+fn whole(value: f64) -> i32 {
+    value as i32
+}
+
+/// "vib_data_xyz", "vib_data_001" and so on in base64; one is not base64 at all.
+const VIBRATIONS: [&str; 8] = [
+    "dmliX2RhdGFfeHl6",
+    "dmliX2RhdGFfMDAx",
+    "dmliX2RhdGFfMDAy",
+    "dmliX2RhdGFfMDAz",
+    "dmliX2RhdGFfMDA0",
+    "dmliX2RhdGFfMDA1",
+    "dmliX2RhdGFfMDA2",
+    "!not base64!",
+];
+
+/// Calm methane, ppm: no emission class above NORMAL.
+const METHANE_CALM_PPM: f64 = 300.0;
+
+/// Calm vapor, ppm: no vapor class above NORMAL.
+const VAPOR_CALM_PPM: f64 = 5_000.0;
