@@ -5,7 +5,7 @@
 ///
 /// ```
 /// use wellstream_replay::generate::partition_of;
-/// assert_eq!(partition_of(b"foobar", 3), 1);
+/// assert_eq!(partition_of(b"foobar", 3), 0);
 /// ```
 ///
 /// # Panics
