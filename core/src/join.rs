@@ -1,9 +1,9 @@
-//! The interval join of one shard: readings of a facility whose times lie within the bound become rows, and rows
-//! with ALERT become alarm episodes (DESIGN section 3).
+//! The interval join of one shard: readings of a facility whose times lie within the bound become rows, and
+//! rows with ALERT become alarm episodes (DESIGN section 3).
 //!
 //! Enters: accepted readings of the shard's facilities in any order, and the movements of W. Leaves: rows and
-//! alarms. Drops: a reading whose windows W has already closed (possible only behind an idle partition), counted
-//! as `window_incomplete`.
+//! alarms. Drops: a reading whose windows W has already closed (possible only behind an idle partition),
+//! counted as `window_incomplete`.
 //!
 //! ```
 //! use std::sync::Arc;

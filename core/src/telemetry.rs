@@ -1,5 +1,5 @@
-//! What the engine counts. Each thread counts for itself; the committer adds up what an epoch committed, so that
-//! the totals are those of the output, not of the attempts.
+//! What the engine counts. Each thread counts for itself; the committer adds up what an epoch committed, so
+//! that the totals are those of the output, not of the attempts.
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,5 @@
-//! The committer: asks for cuts, gives the sink what lanes and shards put out, epoch by epoch, and commits the
-//! offsets that go with it (DESIGN section 6).
+//! The committer: asks for cuts, gives the sink what lanes and shards put out, epoch by epoch, and commits
+//! the offsets that go with it (DESIGN section 6).
 
 use std::sync::Arc;
 

@@ -135,8 +135,8 @@ impl Desk {
         }
     }
 
-    /// Takes records of one partition, from the front; returns how many. Stops at the partition's end and at a
-    /// record whose schema is not known yet.
+    /// Takes records of one partition, from the front; returns how many. Stops at the partition's end and at
+    /// a record whose schema is not known yet.
     pub(super) fn take(
         &mut self,
         partition: &mut LanePartition,

@@ -1,4 +1,5 @@
-//! The judge: what becomes of one record, in the order of DESIGN section 10: quarantined, then late, then dropped.
+//! The judge: what becomes of one record, in the order of DESIGN section 10: quarantined, then late, then
+//! dropped.
 
 use std::sync::Arc;
 
@@ -74,8 +75,8 @@ impl PartitionSchemas {
     }
 }
 
-/// Judges one record. Moves the partition's clock, unless the record is quarantined. `w_ms` is for a sabotaged
-/// run only: lateness depends on the own partition's log alone.
+/// Judges one record. Moves the partition's clock, unless the record is quarantined. `w_ms` is for a
+/// sabotaged run only: lateness depends on the own partition's log alone.
 pub(super) fn judge<'a>(
     partition: PartitionId,
     record: &Record<'a>,

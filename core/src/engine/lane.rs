@@ -1,5 +1,5 @@
-//! A lane: the thread of some partitions. Polls its source, has the records judged and staged, passes them on,
-//! and answers cuts. Never blocks: a full queue sends it back to the duty cycle.
+//! A lane: the thread of some partitions. Polls its source, has the records judged and staged, passes them
+//! on, and answers cuts. Never blocks: a full queue sends it back to the duty cycle.
 
 use std::collections::VecDeque;
 use std::sync::Arc;

@@ -1,6 +1,7 @@
 //! One batch from one lane to one shard.
 
-/// An accepted reading on its way to its shard: numbers only; what a row needs of it lies in the batch's `parts`.
+/// An accepted reading on its way to its shard: numbers only; what a row needs of it lies in the batch's
+/// `parts`.
 #[derive(Clone, Copy, Debug)]
 pub struct PartReading {
     /// Event time, epoch ms.

@@ -1,5 +1,5 @@
-//! Alarm episodes of one facility: ALERT rows in row-time order, with gaps of at most 30 s. Rows of one time are
-//! one step, decided when W > time + D; the episode is over when W > last + 30 s + D.
+//! Alarm episodes of one facility: ALERT rows in row-time order, with gaps of at most 30 s. Rows of one time
+//! are one step, decided when W > time + D; the episode is over when W > last + 30 s + D.
 
 use crate::record::{AlarmInForce, AlarmKind};
 

@@ -1,5 +1,5 @@
-//! The row parts of the readings in the windows, in segments that are freed whole once W has passed their newest
-//! reading. Copying a part here (some 100 bytes) sets the lane's batch free at once.
+//! The row parts of the readings in the windows, in segments that are freed whole once W has passed their
+//! newest reading. Copying a part here (some 100 bytes) sets the lane's batch free at once.
 
 /// Where a part lies.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

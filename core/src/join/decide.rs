@@ -33,7 +33,8 @@ impl Join {
         if is_well && held.partner.is_none() && !self.rules.outer {
             return;
         }
-        // A result that the stored W had passed was in a committed epoch; one lost with its history counts as that.
+        // A result that the stored W had passed was in a committed epoch; one lost with its history counts as
+        // that.
         let lost = self.lost && held.half.reread && !stored_w_passed;
         self.counts.results_lost += u64::from(lost);
         let mut decided = held.half.reread && (stored_w_passed || lost);
@@ -47,7 +48,8 @@ impl Join {
         self.result(closing.facility, well, tank, decided);
     }
 
-    /// One decided result: a row (in latest its row went out on arrival), and a step of the alarm if it is ALERT.
+    /// One decided result: a row (in latest its row went out on arrival), and a step of the alarm if it is
+    /// ALERT.
     fn result(&mut self, facility_number: u32, well: Option<&Half>, tank: Option<&Half>, decided: bool) {
         let Join { out, counts, facilities, arena, alarms, numbers, rules, .. } = self;
         let Facility { name, alarm, alert_above, .. } = &mut facilities[facility_number as usize];

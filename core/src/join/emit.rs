@@ -1,4 +1,5 @@
-//! What a shard has decided and not handed on yet: rows (encoded if a sink wants them) and alarms, with counts.
+//! What a shard has decided and not handed on yet: rows (encoded if a sink wants them) and alarms, with
+//! counts.
 
 use crate::encode::{self, RowTail};
 use crate::record::{Alarm, AlarmKind, Input, Row, RowBatch, RowTotals, Status};

@@ -1,10 +1,10 @@
-//! One facility's readings of one side, in arrival order, not sorted: a probe scans contiguous times, and a slot
-//! whose reading is past is simply written over.
+//! One facility's readings of one side, in arrival order, not sorted: a probe scans contiguous times, and a
+//! slot whose reading is past is simply written over.
 
 use super::Held;
 
-/// A ring of times and slots, apart, so that a probe touches times only. A slot keeps its index for as long as
-/// its reading matters, also when the ring grows.
+/// A ring of times and slots, apart, so that a probe touches times only. A slot keeps its index for as long
+/// as its reading matters, also when the ring grows.
 #[derive(Debug, Default)]
 pub struct Ring {
     times_ms: Vec<i64>,

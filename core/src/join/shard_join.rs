@@ -29,7 +29,8 @@ pub struct JoinStart {
 /// What the operator must know and no row tells.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct JoinCounts {
-    /// New readings with a time below W on arrival: their windows may have lost partners (behind idle partitions).
+    /// New readings with a time below W on arrival: their windows may have lost partners (behind idle
+    /// partitions).
     pub window_incomplete: u64,
     /// ALERT rows whose row time W had passed on arrival: they change no alarm.
     pub alarm_rows_passed: u64,
@@ -91,8 +92,8 @@ pub struct Join {
 }
 
 impl Join {
-    /// An empty join that waits for its rebuild to finish (`finish_rebuild`), also if there is nothing to read
-    /// again. `encoded` if a sink wants rows as bytes.
+    /// An empty join that waits for its rebuild to finish (`finish_rebuild`), also if there is nothing to
+    /// read again. `encoded` if a sink wants rows as bytes.
     pub fn new(rules: Arc<Rules>, partitions: Vec<PartitionId>, start: &JoinStart, encoded: bool) -> Join {
         let w_ms = start.watermark.unwrap_or(NEVER);
         let alarms = AlarmTimers { timers: Closings::default(), delay_ms: rules.alarm_delay_ms(), w_ms };
@@ -141,7 +142,8 @@ impl Join {
         number
     }
 
-    /// Every lane has reached its committed offset: what the stored W had decided is settled, the rest is open.
+    /// Every lane has reached its committed offset: what the stored W had decided is settled, the rest is
+    /// open.
     pub fn finish_rebuild(&mut self) {
         if !self.rebuilding {
             return;

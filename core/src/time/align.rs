@@ -89,8 +89,8 @@ impl Alignment {
         self.behind_ms.is_some_and(|behind| own > behind.saturating_add(max_ahead_ms))
     }
 
-    /// Whether a partition at this watermark only adds to state that is already over its bound: those that hold
-    /// the minimum go on, since only they can let state be freed.
+    /// Whether a partition at this watermark only adds to state that is already over its bound: those that
+    /// hold the minimum go on, since only they can let state be freed.
     pub fn only_adds_state(&self, watermark_ms: i64) -> bool {
         self.minimum_ms.is_some_and(|minimum| watermark_ms > minimum)
     }

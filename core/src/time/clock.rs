@@ -17,8 +17,9 @@ impl PartitionClock {
         PartitionClock { at_ms: restored.unwrap_or(NEVER) }
     }
 
-    /// Takes a readable record's event time into account. A sensor whose clock runs ahead moves the partition's
-    /// clock at most `ahead_ms_max` beyond the time of sending, so that it does not make its neighbours late.
+    /// Takes a readable record's event time into account. A sensor whose clock runs ahead moves the
+    /// partition's clock at most `ahead_ms_max` beyond the time of sending, so that it does not make its
+    /// neighbours late.
     pub fn observe(&mut self, event_time_ms: i64, record_timestamp_ms: i64, ahead_ms_max: i64) {
         let sent = if record_timestamp_ms < 0 { event_time_ms } else { record_timestamp_ms };
         let bounded = event_time_ms.min(sent.saturating_add(ahead_ms_max));

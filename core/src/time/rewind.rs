@@ -73,8 +73,8 @@ impl RewindTrack {
         }
     }
 
-    /// The rewind offset and the clock before it, when the domain stands at W: the first segment with a reading
-    /// for which not W > time + span; `end` (offset and clock at the cut) if there is none.
+    /// The rewind offset and the clock before it, when the domain stands at W: the first segment with a
+    /// reading for which not W > time + span; `end` (offset and clock at the cut) if there is none.
     pub fn rewind(&mut self, w_ms: i64, span_ms: i64, end: (i64, i64)) -> (i64, i64) {
         while let Some(first) = self.segments.front() {
             let gone = first.time_ms_max == NEVER || w_ms > first.time_ms_max.saturating_add(span_ms);

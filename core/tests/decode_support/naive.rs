@@ -1,5 +1,5 @@
-//! The naive twin of the decoder: apache-avro reads the whole body into a tree, and the fields are picked from
-//! it by name.
+//! The naive twin of the decoder: apache-avro reads the whole body into a tree, and the fields are picked
+//! from it by name.
 
 use std::collections::HashMap;
 

@@ -43,7 +43,11 @@ pub(crate) fn columns(file: &SourceFile) -> Vec<String> {
     });
     over.map(|(index, (line, _))| {
         let columns = line.chars().count();
-        format!("{}:{}: {columns} columns, {COLUMNS_MAX} at most: break it", file.path, index + 1)
+        format!(
+            "{}:{}: {columns} columns, {COLUMNS_MAX} at most: scripts/format breaks comments",
+            file.path,
+            index + 1
+        )
     })
     .collect()
 }
@@ -238,7 +242,7 @@ const PACKAGES: &[(&str, u8)] = &[("core", 0), ("wire", 0), ("connectors", 1), (
 const VOCABULARY: &[&str] = &["record", "rules", "limits", "schemas", "sabotage"];
 
 /// core's stages, in the order of the flow.
-pub(crate) const STAGES: &[&str] = &["decode", "validate", "score", "time", "exchange", "join", "encode"];
+pub(crate) const STAGES: &[&str] = &["decode", "validate", "score", "encode", "time", "exchange", "join"];
 
 /// What comes after all stages.
 const AFTER: &[&str] = &["engine", "telemetry"];
