@@ -14,3 +14,41 @@ pub const EMBEDDED_BATCHES: usize = 1_024;
 /// How long a first connection may take: longer than a broker's restart of a few seconds is for the
 /// supervisor.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// What fetched records may hold, over all partitions together.
+pub const SOURCE_BYTES_MAX: usize = 64 << 20;
+
+/// The most that one fetch asks of one partition: 1 MiB amortises a request; a larger record still comes,
+/// alone.
+pub const FETCH_BYTES_MAX: usize = 1 << 20;
+
+/// The least a partition's queue may hold, however many partitions there are: some hundred readings.
+pub const FETCH_BYTES_MIN: usize = 64 << 10;
+
+/// One request to a broker (metadata, offsets, committed offsets).
+pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// How long a commit of offsets is retried before the outcome is called unknown.
+pub const COMMIT_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// How long a refused password is taken for a broker in restart, once records have been read.
+pub const AUTHENTICATION_GRACE: Duration = Duration::from_secs(30);
+
+/// Between two warnings about the same trouble.
+pub const WARNING_INTERVAL: Duration = Duration::from_secs(10);
+
+/// `max.message.bytes` of the quarantine topic as `topics create` makes it: what a producer could send to a
+/// broker with generous limits comes out byte for byte; anything larger as headers.
+pub const QUARANTINE_BYTES_MAX: usize = 12 << 20;
+
+/// The most that one produce batch holds where a topic allows it: librdkafka's default, 1 MB.
+pub const BATCH_BYTES_MAX: usize = 1_000_000;
+
+/// Rows queued by one call.
+pub const PRODUCE_RECORDS: usize = 1_024;
+
+/// How long a full producer queue is waited for at a time.
+pub const QUEUE_FULL_PAUSE: Duration = Duration::from_millis(5);
+
+/// How much longer than the delivery time-out a flush may take before it is called stuck.
+pub const FLUSH_MARGIN: Duration = Duration::from_secs(10);

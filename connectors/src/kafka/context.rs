@@ -1,0 +1,143 @@
+//! What a client says about itself: errors, logs, outcomes of commits. One context per client; it is told
+//! things by the thread that polls the client, and by no other.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use rdkafka::client::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::ConsumerContext;
+use rdkafka::error::{KafkaError as ClientError, KafkaResult, RDKafkaErrorCode};
+use rdkafka::topic_partition_list::TopicPartitionList;
+
+use super::error::{is_authentication, plain};
+use crate::limits::WARNING_INTERVAL;
+use crate::machine_clock::{Deadline, RateLimit};
+
+/// The context of every client.
+pub(super) struct Context {
+    /// What the client is for, as messages name it.
+    purpose: &'static str,
+    /// Set with `trouble`, cleared by whoever sees the client work again; relaxed, it only spares taking the
+    /// lock.
+    troubled: AtomicBool,
+    /// Set where the client has said an error that reaches no queue; taken by the source, on the same thread.
+    doubt: AtomicBool,
+    trouble: Mutex<Trouble>,
+    commit: Mutex<Option<Result<(), RDKafkaErrorCode>>>,
+}
+
+struct Trouble {
+    /// The last that the client said, for messages.
+    reason: Option<String>,
+    /// When credentials were first refused since the client last worked, and how.
+    refused: Option<(Deadline, String)>,
+    limit: RateLimit,
+}
+
+impl Context {
+    pub(super) fn new(purpose: &'static str) -> Context {
+        let trouble = Trouble { reason: None, refused: None, limit: RateLimit::new(WARNING_INTERVAL) };
+        Context {
+            purpose,
+            troubled: AtomicBool::new(false),
+            doubt: AtomicBool::new(false),
+            trouble: Mutex::new(trouble),
+            commit: Mutex::new(None),
+        }
+    }
+
+    /// Takes note of an error that the client retries by itself.
+    pub(super) fn troubled(&self, code: Option<RDKafkaErrorCode>, reason: &str) {
+        self.troubled.store(true, Ordering::Relaxed);
+        let mut trouble = lock(&self.trouble);
+        if code.is_some_and(is_authentication) && trouble.refused.is_none() {
+            let grace = Deadline::after(crate::limits::AUTHENTICATION_GRACE);
+            trouble.refused = Some((grace, reason.to_owned()));
+        }
+        // "All brokers are down" says less than the error before it.
+        if trouble.reason.is_none() || code != Some(RDKafkaErrorCode::AllBrokersDown) {
+            trouble.reason = Some(reason.to_owned());
+        }
+        if let Some(held_back) = trouble.limit.pass() {
+            let purpose = self.purpose;
+            tracing::warn!(
+                "kafka {purpose}: {reason}; retrying ({held_back} more since the last warning). If this \
+                 stays, check that the broker runs and --brokers reaches it"
+            );
+        }
+    }
+
+    /// The client works: forget the trouble, and say so if there was any.
+    pub(super) fn works(&self) {
+        if self.troubled.load(Ordering::Relaxed) {
+            self.troubled.store(false, Ordering::Relaxed);
+            let mut trouble = lock(&self.trouble);
+            trouble.refused = None;
+            if trouble.reason.take().is_some() {
+                let purpose = self.purpose;
+                tracing::info!("kafka {purpose}: works again");
+            }
+        }
+    }
+
+    /// The last that the client said.
+    pub(super) fn reason(&self) -> Option<String> {
+        lock(&self.trouble).reason.clone()
+    }
+
+    /// How credentials were refused, if they were; with `wait`, only once that has lasted for the grace time.
+    pub(super) fn refused(&self, wait: bool) -> Option<String> {
+        if !self.troubled.load(Ordering::Relaxed) {
+            return None;
+        }
+        let trouble = lock(&self.trouble);
+        let (grace, reason) = trouble.refused.as_ref()?;
+        (!wait || grace.passed()).then(|| reason.clone())
+    }
+
+    /// Whether the client has said an error that reaches no queue, once: a topic or partition that is not
+    /// there. A batch call turns such an error into a line of the log.
+    pub(super) fn take_doubt(&self) -> bool {
+        self.doubt.load(Ordering::Relaxed) && self.doubt.swap(false, Ordering::Relaxed)
+    }
+
+    /// The outcome of the last asynchronous commit, once.
+    pub(super) fn take_commit(&self) -> Option<Result<(), RDKafkaErrorCode>> {
+        lock(&self.commit).take()
+    }
+}
+
+impl ClientContext for Context {
+    fn log(&self, _level: RDKafkaLogLevel, facility: &str, message: &str) {
+        // What matters also comes as an error; the client's own log repeats itself at each reconnect.
+        tracing::debug!(target: "librdkafka", "{}: {facility}: {message}", self.purpose);
+        if facility == "ERROR" {
+            self.doubt.store(true, Ordering::Relaxed);
+            let reason = message.split_once(": ").map_or(message, |(_client, reason)| reason);
+            self.troubled(None, reason);
+        }
+    }
+
+    fn error(&self, error: ClientError, reason: &str) {
+        let code = error.rdkafka_error_code();
+        let reason = if reason.is_empty() { plain(&error) } else { reason.to_owned() };
+        // The end of a partition is no trouble, and reaches the source by its own queue.
+        if code != Some(RDKafkaErrorCode::PartitionEOF) {
+            self.troubled(code, &reason);
+        }
+    }
+}
+
+impl ConsumerContext for Context {
+    fn commit_callback(&self, result: KafkaResult<()>, offsets: &TopicPartitionList) {
+        let code = |error: ClientError| error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail);
+        let each = || offsets.elements().iter().try_for_each(|element| element.error());
+        *lock(&self.commit) = Some(result.and_then(|()| each()).map_err(code));
+    }
+}
+
+/// A poisoned lock holds plain values that a panic elsewhere cannot have left half-written.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}

@@ -1,0 +1,149 @@
+//! The producing client: what came of each record that was not delivered, and waiting with a bound.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use rdkafka::client::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::error::{KafkaError as ClientError, RDKafkaErrorCode};
+use rdkafka::message::{BorrowedMessage, Message};
+use rdkafka::producer::{BaseProducer, DeliveryResult, Producer, ProducerContext};
+use wellstream_core::engine::SinkError;
+
+use super::batch::flush_for;
+use super::context::{Context, lock};
+use super::quarantine::{TooLarge, too_large};
+use crate::limits::FLUSH_MARGIN;
+use crate::machine_clock::Deadline;
+
+/// Told of each record that failed, by the thread that polls.
+pub(super) struct ProducerEvents {
+    context: Context,
+    quarantine: Option<String>,
+    failed: Mutex<Failures>,
+}
+
+#[derive(Default)]
+struct Failures {
+    /// How many records, by topic and error.
+    counts: BTreeMap<(String, String), u64>,
+    /// Quarantine records that the broker found too large: they go again as headers.
+    too_large: Vec<TooLarge>,
+}
+
+impl ProducerEvents {
+    pub(super) fn new(quarantine: Option<&str>) -> ProducerEvents {
+        ProducerEvents {
+            context: Context::new("producer"),
+            quarantine: quarantine.map(str::to_owned),
+            failed: Mutex::default(),
+        }
+    }
+
+    fn note(&self, error: &ClientError, message: &BorrowedMessage<'_>) {
+        let code = error.rdkafka_error_code();
+        let mut failed = lock(&self.failed);
+        let is_size = matches!(
+            code,
+            Some(RDKafkaErrorCode::MessageSizeTooLarge | RDKafkaErrorCode::MessageBatchTooLarge)
+        );
+        let ours = is_size && self.quarantine.as_deref() == Some(message.topic());
+        if let Some(again) = ours.then(|| too_large(message)).flatten() {
+            failed.too_large.push(again);
+            return;
+        }
+        let reason = code.map_or_else(|| error.to_string(), |code| code.to_string());
+        *failed.counts.entry((message.topic().to_owned(), reason)).or_default() += 1;
+    }
+
+    pub(super) fn context(&self) -> &Context {
+        &self.context
+    }
+
+    /// Quarantine records to be sent again as headers.
+    pub(super) fn take_too_large(&self) -> Vec<TooLarge> {
+        std::mem::take(&mut lock(&self.failed).too_large)
+    }
+
+    /// What was not delivered, as text; forgets it.
+    pub(super) fn take_failures(&self) -> Option<String> {
+        let counts = std::mem::take(&mut lock(&self.failed).counts);
+        let text = |((topic, reason), count)| format!("{count} records to {topic}: {reason}");
+        (!counts.is_empty()).then(|| counts.into_iter().map(text).collect::<Vec<_>>().join("; "))
+    }
+}
+
+impl ClientContext for ProducerEvents {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        self.context.log(level, facility, message);
+    }
+    fn error(&self, error: ClientError, reason: &str) {
+        self.context.error(error, reason);
+    }
+}
+
+impl ProducerContext for ProducerEvents {
+    type DeliveryOpaque = ();
+
+    fn delivery(&self, result: &DeliveryResult<'_>, _opaque: ()) {
+        if let Err((error, message)) = result {
+            self.note(error, message);
+        }
+    }
+}
+
+/// The largest delivery time that the client was given, and with it the bound of every wait.
+pub(super) fn delivery_bound(config: &rdkafka::ClientConfig) -> Duration {
+    let text = config.get("delivery.timeout.ms").or_else(|| config.get("message.timeout.ms"));
+    let time_ms = text.and_then(|text| text.parse().ok()).unwrap_or(120_000);
+    Duration::from_millis(time_ms) + FLUSH_MARGIN
+}
+
+/// Waits until all records are delivered or have failed.
+pub(super) fn drain(producer: &BaseProducer<ProducerEvents>, bound: Duration) -> Result<(), SinkError> {
+    let deadline = Deadline::after(bound);
+    loop {
+        let done = flush_for(producer, deadline.left().min(FLUSH_SLICE));
+        serve_events(producer);
+        if done {
+            return Ok(());
+        }
+        check(producer)?;
+        if deadline.passed() {
+            let left = producer.in_flight_count();
+            return Err(refuse(format!(
+                "{left} records are not acknowledged after {} s. Check that the brokers have enough \
+                 in-sync replicas",
+                bound.as_secs()
+            )));
+        }
+    }
+}
+
+/// Serves reports and errors without waiting.
+pub(super) fn serve_events(producer: &BaseProducer<ProducerEvents>) {
+    producer.poll(Duration::ZERO);
+}
+
+/// Whether the client can go on.
+pub(super) fn check(producer: &BaseProducer<ProducerEvents>) -> Result<(), SinkError> {
+    if let Some((code, reason)) = producer.client().fatal_error() {
+        return Err(refuse(format!(
+            "the producer cannot go on ({code}: {reason}). The next start repeats the epoch"
+        )));
+    }
+    if let Some(reason) = producer.client().context().context().refused(true) {
+        return Err(refuse(format!(
+            "the broker refuses the credentials ({reason}). Check -X sasl.username and sasl.password"
+        )));
+    }
+    Ok(())
+}
+
+pub(super) fn refuse(message: String) -> SinkError {
+    SinkError { sink: "kafka", message }
+}
+
+/// One wait for acknowledgements: short, since failed records are reported between two waits only.
+const FLUSH_SLICE: Duration = Duration::from_millis(20);

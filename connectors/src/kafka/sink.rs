@@ -1,0 +1,336 @@
+//! Results to Kafka, at least once: everything of an epoch is acknowledged by all replicas before its offsets
+//! are committed. After a crash between the two the next run repeats the epoch; row ids let a reader drop the
+//! repeats.
+//!
+//! Enters: rows and alarms (encoded), rejected records. Leaves: `enriched-events` and `facility-alerts` keyed
+//! by facility, `quarantine`, and the group's offsets with their metadata. Drops: nothing; a full queue is
+//! waited for, which holds the engine back.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rdkafka::error::{KafkaError as ClientError, RDKafkaErrorCode};
+use rdkafka::producer::{BaseProducer, BaseRecord};
+use wellstream_core::encode;
+use wellstream_core::engine::{CommitOutcome, EpochOffsets, Output, Sink, SinkError, Wants};
+use wellstream_core::record::{Alarm, Reject, Row, RowBatch};
+use wellstream_core::rules::RulesHash;
+
+use super::batch::{Outgoing, ProduceTopic};
+use super::offsets::OffsetCommitter;
+use super::partitioner::partition_of;
+use super::producer::{ProducerEvents, check, delivery_bound, drain, refuse, serve_events};
+use super::quarantine;
+use super::topics::Connection;
+use super::{KafkaError, TopicNames};
+use crate::limits::{BATCH_BYTES_MAX, PRODUCE_RECORDS, QUEUE_FULL_PAUSE};
+use crate::machine_clock::Deadline;
+
+/// What a Kafka sink writes. With nothing it only commits offsets (`--sink count` on Kafka).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct KafkaOutputs {
+    /// Rows and alarms, with the ids of their schemas; `None` writes neither.
+    pub results: Option<ResultSchemas>,
+    /// Late copies and quarantined records.
+    pub quarantine: bool,
+}
+
+/// The ids that frame rows and alarms.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ResultSchemas {
+    /// Of enriched-event.avsc.
+    pub enriched: u32,
+    /// Of facility-alert.avsc.
+    pub alert: u32,
+    /// The hash that alarms carry.
+    pub rules: RulesHash,
+}
+
+/// The at-least-once sink.
+pub struct KafkaSink {
+    outputs: Option<Outputs>,
+    committer: OffsetCommitter,
+    offsets: EpochOffsets,
+}
+
+impl KafkaSink {
+    /// Opens the producer, and checks that the output topics are there.
+    ///
+    /// # Errors
+    /// A topic is missing, or a setting is refused.
+    pub fn open(
+        connection: &Connection,
+        names: &TopicNames,
+        outputs: KafkaOutputs,
+    ) -> Result<KafkaSink, KafkaError> {
+        let writes = outputs.results.is_some() || outputs.quarantine;
+        let producing = writes.then(|| Outputs::open(connection, names, outputs)).transpose()?;
+        let committer = OffsetCommitter::open(&connection.settings, names)?;
+        Ok(KafkaSink { outputs: producing, committer, offsets: EpochOffsets::default() })
+    }
+}
+
+impl Sink for KafkaSink {
+    fn wants(&self) -> Wants {
+        let Some(outputs) = &self.outputs else { return Wants::default() };
+        Wants { encoded_rows: outputs.results.is_some(), rejects: outputs.quarantine.is_some() }
+    }
+
+    fn begin(&mut self, _epoch: u64) -> Result<(), SinkError> {
+        self.offsets.partitions.clear();
+        Ok(())
+    }
+
+    fn append(&mut self, output: Output<'_>) -> Result<(), SinkError> {
+        let Some(outputs) = &mut self.outputs else { return Ok(()) };
+        match output {
+            Output::Rows(batch) => outputs.rows(batch)?,
+            Output::Alarms(alarms) => outputs.alarms(alarms)?,
+            Output::Rejects(rejects) => outputs.rejects(rejects)?,
+        }
+        outputs.raise()
+    }
+
+    fn offsets(&mut self, offsets: &EpochOffsets) -> Result<(), SinkError> {
+        self.offsets.clone_from(offsets);
+        Ok(())
+    }
+
+    fn commit(&mut self) -> Result<CommitOutcome, SinkError> {
+        if let Some(outputs) = &mut self.outputs {
+            outputs.deliver()?;
+        }
+        self.committer.commit(&self.offsets)
+    }
+}
+
+/// The producer and what it writes to.
+struct Outputs {
+    results: Option<Results>,
+    quarantine: Option<Quarantine>,
+    names: TopicNames,
+    producer: Arc<BaseProducer<ProducerEvents>>,
+    bound: Duration,
+    framed: Vec<u8>,
+}
+
+struct Results {
+    schemas: ResultSchemas,
+    enriched: ProduceTopic<ProducerEvents>,
+    enriched_partitions: i32,
+}
+
+struct Quarantine {
+    /// The largest record that the topic takes.
+    bytes_max: usize,
+}
+
+impl Outputs {
+    fn open(
+        connection: &Connection,
+        names: &TopicNames,
+        outputs: KafkaOutputs,
+    ) -> Result<Outputs, KafkaError> {
+        let mut batch_bytes_max = BATCH_BYTES_MAX;
+        let mut message_bytes_max = BATCH_BYTES_MAX;
+        let mut bytes_max = |topic: &str| -> Result<usize, KafkaError> {
+            let said = connection.topic_settings(topic)?.remove("max.message.bytes");
+            let bytes = said.and_then(|text| text.parse().ok()).unwrap_or(BATCH_BYTES_MAX);
+            // A broker refuses a whole batch that is larger than one record may be.
+            batch_bytes_max = batch_bytes_max.min(bytes);
+            message_bytes_max = message_bytes_max.max(bytes);
+            Ok(bytes)
+        };
+        let mut enriched_partitions = 0;
+        if outputs.results.is_some() {
+            let partitions = connection.topic(&names.enriched)?.partitions;
+            enriched_partitions = i32::try_from(partitions).unwrap_or(i32::MAX);
+            connection.topic(&names.alerts)?;
+            bytes_max(&names.enriched)?;
+            bytes_max(&names.alerts)?;
+        }
+        let quarantine = if outputs.quarantine {
+            connection.topic(&names.quarantine)?;
+            Some(Quarantine { bytes_max: bytes_max(&names.quarantine)? })
+        } else {
+            None
+        };
+        let events = ProducerEvents::new(quarantine.is_some().then_some(names.quarantine.as_str()));
+        let config = connection.settings.producer_config(message_bytes_max, batch_bytes_max);
+        let bound = delivery_bound(&config);
+        let producer: BaseProducer<ProducerEvents> = config
+            .create_with_context(events)
+            .map_err(|error| KafkaError::request("making a producer", &error))?;
+        let producer = Arc::new(producer);
+        let results = match outputs.results {
+            None => None,
+            Some(schemas) => {
+                let enriched = ProduceTopic::new(&producer, &names.enriched).ok_or_else(|| {
+                    KafkaError::TopicMissing {
+                        topic: names.enriched.clone(),
+                        brokers: connection.settings.brokers.clone(),
+                    }
+                })?;
+                Some(Results { schemas, enriched, enriched_partitions })
+            }
+        };
+        Ok(Outputs { results, quarantine, names: names.clone(), producer, bound, framed: Vec::new() })
+    }
+
+    fn rows(&mut self, batch: &RowBatch) -> Result<(), SinkError> {
+        for rows in batch.rows.chunks(PRODUCE_RECORDS) {
+            self.some_rows(batch, rows)?;
+            serve_events(&self.producer);
+        }
+        Ok(())
+    }
+
+    fn some_rows(&mut self, batch: &RowBatch, rows: &[Row]) -> Result<(), SinkError> {
+        let Outputs { results: Some(results), framed, producer, bound, .. } = self else { return Ok(()) };
+        framed.clear();
+        for row in rows {
+            encode::put_frame(framed, results.schemas.enriched);
+            framed.extend_from_slice(batch.value(row));
+        }
+        let mut rest = rows;
+        let mut values = framed.as_slice();
+        let deadline = Deadline::after(*bound);
+        loop {
+            let partitions = results.enriched_partitions;
+            let mut left = values;
+            let records = rest.iter().map(|row| {
+                let (value, behind) = left.split_at(batch.value(row).len() + FRAME_BYTES);
+                left = behind;
+                let key = batch.key(row);
+                Outgoing { partition: partition_of(key, partitions), key, value }
+            });
+            let (queued, error) = results.enriched.produce(records);
+            match error {
+                None => return Ok(()),
+                Some(RDKafkaErrorCode::QueueFull) => await_room(producer, deadline)?,
+                Some(code) => return Err(refuse(format!("producing rows: {code}"))),
+            }
+            let done: usize = rest[..queued].iter().map(|row| batch.value(row).len() + FRAME_BYTES).sum();
+            values = &values[done..];
+            rest = &rest[queued..];
+        }
+    }
+
+    fn alarms(&mut self, alarms: &[Alarm]) -> Result<(), SinkError> {
+        let Some(results) = &self.results else { return Ok(()) };
+        for alarm in alarms {
+            self.framed.clear();
+            encode::put_frame(&mut self.framed, results.schemas.alert);
+            encode::put_alarm(&mut self.framed, alarm, results.schemas.rules);
+            let record =
+                BaseRecord::to(&self.names.alerts).key(alarm.facility.as_bytes()).payload(&self.framed[..]);
+            send(&self.producer, record, self.bound)?;
+        }
+        Ok(())
+    }
+
+    fn rejects(&mut self, rejects: &[Reject]) -> Result<(), SinkError> {
+        let Some(topic) = &self.quarantine else { return Ok(()) };
+        for reject in rejects {
+            let mut headers = quarantine::headers(reject, self.names.of(reject.partition.side));
+            let mut value = reject.value.as_deref();
+            if let Some(bytes) =
+                value.filter(|bytes| bytes.len() + quarantine::overhead_bytes(reject) > topic.bytes_max)
+            {
+                headers = quarantine::with_digest(headers, bytes);
+                value = None;
+            }
+            send(
+                &self.producer,
+                quarantine_record(&self.names, reject.key.as_deref(), value, headers),
+                self.bound,
+            )?;
+        }
+        Ok(())
+    }
+
+    /// Everything of the epoch is acknowledged when this returns.
+    fn deliver(&mut self) -> Result<(), SinkError> {
+        loop {
+            drain(&self.producer, self.bound)?;
+            let again = self.events().take_too_large();
+            if again.is_empty() {
+                break;
+            }
+            for record in again {
+                let record = quarantine_record(&self.names, record.key.as_deref(), None, record.headers);
+                send(&self.producer, record, self.bound)?;
+            }
+        }
+        self.raise()?;
+        check(&self.producer)?;
+        self.events().context().works();
+        Ok(())
+    }
+
+    /// Ends the run where a record was given up: its epoch must not be committed.
+    fn raise(&self) -> Result<(), SinkError> {
+        match self.events().take_failures() {
+            None => Ok(()),
+            Some(failures) => Err(refuse(format!(
+                "not delivered: {failures}. Check the brokers and the topics' settings; the next start \
+                 repeats the epoch"
+            ))),
+        }
+    }
+
+    fn events(&self) -> &ProducerEvents {
+        use rdkafka::producer::Producer;
+        self.producer.context()
+    }
+}
+
+fn quarantine_record<'a>(
+    names: &'a TopicNames,
+    key: Option<&'a [u8]>,
+    value: Option<&'a [u8]>,
+    headers: rdkafka::message::OwnedHeaders,
+) -> BaseRecord<'a, [u8], [u8]> {
+    let mut record = BaseRecord::to(&names.quarantine).headers(headers);
+    record.key = key;
+    record.payload = value;
+    record
+}
+
+/// Queues one record, waiting while the queue is full.
+fn send(
+    producer: &BaseProducer<ProducerEvents>,
+    record: BaseRecord<'_, [u8], [u8]>,
+    bound: Duration,
+) -> Result<(), SinkError> {
+    let deadline = Deadline::after(bound);
+    let mut next = Some(record);
+    while let Some(record) = next.take() {
+        let topic = record.topic;
+        match producer.send(record) {
+            Ok(()) => {}
+            Err((ClientError::MessageProduction(RDKafkaErrorCode::QueueFull), refused)) => {
+                await_room(producer, deadline)?;
+                next = Some(refused);
+            }
+            Err((error, _)) => {
+                let reason = super::error::plain(&error);
+                return Err(refuse(format!("producing to {topic}: {reason}")));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Waits a moment for acknowledgements to make room.
+fn await_room(producer: &BaseProducer<ProducerEvents>, deadline: Deadline) -> Result<(), SinkError> {
+    check(producer)?;
+    if deadline.passed() {
+        return Err(refuse("the queue stayed full: the brokers acknowledge nothing".to_owned()));
+    }
+    producer.poll(QUEUE_FULL_PAUSE);
+    Ok(())
+}
+
+/// What a Confluent frame adds to a body.
+const FRAME_BYTES: usize = 5;

@@ -1,0 +1,82 @@
+//! What the tests against real servers share.
+#![allow(dead_code, unreachable_pub, clippy::allow_attributes, reason = "each test file uses a part of it")]
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use rdkafka::ClientConfig;
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+use wellstream_connectors::MachineClock;
+use wellstream_connectors::kafka::topics::Connection;
+use wellstream_connectors::kafka::{KafkaSettings, TopicNames};
+
+/// An address from the environment, or a word about skipping; with WELLSTREAM_TEST_REQUIRED=1 it must be
+/// there.
+pub fn address(variable: &str) -> Option<String> {
+    if let Ok(address) = std::env::var(variable) {
+        return Some(address);
+    }
+    let required = std::env::var("WELLSTREAM_TEST_REQUIRED").is_ok_and(|value| value == "1");
+    assert!(!required, "{variable} is not set, and WELLSTREAM_TEST_REQUIRED=1");
+    #[expect(clippy::print_stdout, reason = "a skipped test says so")]
+    {
+        println!("skipped: {variable} is not set");
+    }
+    None
+}
+
+pub fn brokers() -> Option<String> {
+    address("WELLSTREAM_TEST_BROKERS")
+}
+
+/// A name that no other test and no earlier run has.
+pub fn unique(what: &str) -> String {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let (wall, number) = (MachineClock::start().wall_ms(), NEXT.fetch_add(1, Ordering::Relaxed));
+    format!("test-{what}-{wall}-{}-{number}", std::process::id())
+}
+
+pub fn names(prefix: &str) -> TopicNames {
+    TopicNames {
+        wells: format!("{prefix}-wells"),
+        tanks: format!("{prefix}-tanks"),
+        enriched: format!("{prefix}-enriched"),
+        alerts: format!("{prefix}-alerts"),
+        quarantine: format!("{prefix}-quarantine"),
+    }
+}
+
+/// A connection with topics of its own.
+pub fn prepared(what: &str, partitions: u32) -> Option<(Connection, KafkaSettings, TopicNames)> {
+    let prefix = unique(what);
+    let settings = KafkaSettings::new(&brokers()?, &prefix);
+    let names = names(&prefix);
+    let connection = Connection::open(&settings).unwrap();
+    connection.create_topics(&names, partitions, 1).unwrap();
+    Some((connection, settings, names))
+}
+
+pub fn producer(settings: &KafkaSettings, extra: &[(&str, &str)]) -> BaseProducer {
+    let mut config = ClientConfig::new();
+    config.set("bootstrap.servers", &settings.brokers).set("message.max.bytes", "20000000");
+    for (key, value) in extra {
+        config.set(*key, *value);
+    }
+    config.create().unwrap()
+}
+
+pub fn send(producer: &BaseProducer, topic: &str, partition: i32, key: Option<&[u8]>, value: Option<&[u8]>) {
+    let mut record: BaseRecord<'_, [u8], [u8]> =
+        BaseRecord::to(topic).partition(partition).timestamp(1_700_000_000_000);
+    record.key = key;
+    record.payload = value;
+    while let Err((error, refused)) = producer.send(record) {
+        assert_eq!(error.rdkafka_error_code(), Some(rdkafka::error::RDKafkaErrorCode::QueueFull));
+        producer.poll(Duration::from_millis(10));
+        record = refused;
+    }
+}
+
+pub fn flush(producer: &BaseProducer) {
+    producer.flush(Duration::from_secs(30)).unwrap();
+}
