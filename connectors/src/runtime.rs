@@ -1,7 +1,8 @@
-//! Threads: one per lane and shard, one for the committer. The core's duty cycles say how much they did; here is
-//! decided how to wait when that was nothing.
+//! Threads: one per lane and shard, one for the committer. The core's duty cycles say how much they did; here
+//! is decided how to wait when that was nothing.
 //!
-//! Enters: a wired engine, a source for each lane, the sink. Leaves: what was committed, and how the run ended.
+//! Enters: a wired engine, a source for each lane, the sink. Leaves: what was committed, and how the run
+//! ended.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -129,7 +130,8 @@ fn commit<K: Sink>(
             shared.stop();
         }
         if link.over.load(Ordering::Acquire) {
-            // A worker failed; its error is in the link. (It panicked if it is not, and the scope passes that on.)
+            // A worker failed; its error is in the link. (It panicked if it is not, and the scope passes that
+            // on.)
             return Ok(Ending::Finished);
         }
         match committer.poll(now)? {
