@@ -18,12 +18,13 @@ begin_service() {
   "${name}_launch" "$dir"
 }
 
-# launch NAME COMMAND...: in a session of its own, holding none of the caller's files, so that it outlives the shell.
+# launch NAME COMMAND...: in a session of its own, so that it outlives the shell; holds none of the caller's files
+# (7 and 9 are the locks of scripts/test and scripts/services).
 launch() {
   local name=$1 detach=nohup
   shift
   command -v setsid >/dev/null 2>&1 && detach=setsid
-  "$detach" "$@" </dev/null >>"$STATE/$name/log" 2>&1 9>&- &
+  "$detach" "$@" </dev/null >>"$STATE/$name/log" 2>&1 7>&- 9>&- &
   echo $! >"$STATE/$name/pid"
   touch "$STATE/$name/starting"
 }
