@@ -52,3 +52,18 @@ pub const QUEUE_FULL_PAUSE: Duration = Duration::from_millis(5);
 
 /// How much longer than the delivery time-out a flush may take before it is called stuck.
 pub const FLUSH_MARGIN: Duration = Duration::from_secs(10);
+
+/// One request to the schema registry.
+pub const REGISTRY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long the registry must have answered "not found" until a schema id is given up.
+pub const REGISTRY_GRACE: Duration = Duration::from_secs(60);
+
+/// The first pause between two questions for one schema id; they double.
+pub const REGISTRY_PAUSE_MIN: Duration = Duration::from_millis(100);
+
+/// The longest pause between two questions for one schema id.
+pub const REGISTRY_PAUSE_MAX: Duration = Duration::from_secs(5);
+
+/// The longest answer of a registry that is read.
+pub const REGISTRY_BODY_BYTES_MAX: u64 = 4 << 20;
