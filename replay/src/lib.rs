@@ -5,4 +5,6 @@
 
 pub mod scenario;
 pub mod generate;
+pub mod trace;
 pub mod oracle;
+pub mod verify;
