@@ -73,7 +73,7 @@ fn is_broken_pipe(error: &(dyn std::error::Error + 'static)) -> bool {
 /// The command line or the settings are wrong.
 const USAGE: u8 = 2;
 /// Something failed while running.
-const RUNTIME: u8 = 3;
+pub(crate) const RUNTIME: u8 = 3;
 
 /// Prints clap's message or help; its exit codes are ours: 0 for help, 2 for usage.
 pub(crate) fn usage(error: &clap::Error) -> ExitCode {

@@ -3,6 +3,10 @@
 mod args;
 mod settings;
 mod logs;
+mod signals;
+mod console;
+mod process;
+mod summary;
 mod exit;
 mod commands;
 

@@ -91,7 +91,8 @@ impl Board {
         let position: i64 = offsets.partitions.iter().map(|partition| partition.offset_next).sum();
         let base = *self.counts.records_base.get_or_insert(position);
         self.counts.records = position - base;
-        let metadata = offsets.partitions.first().and_then(|first| first.metadata.parse::<CommitMetadata>().ok());
+        let metadata =
+            offsets.partitions.first().and_then(|first| first.metadata.parse::<CommitMetadata>().ok());
         if let Some(metadata) = metadata {
             self.counts.watermark_ms = metadata.watermark;
         }
@@ -121,9 +122,7 @@ impl Board {
     /// Takes the rows of the table, the highest risk first, then the newest; the next table starts empty.
     pub(super) fn take_table(&mut self) -> Vec<Shown> {
         let mut rows: Vec<Shown> = self.newest.drain().map(|(_, shown)| shown).collect();
-        rows.sort_unstable_by(|a, b| {
-            (b.risk, b.time_ms, &b.value).cmp(&(a.risk, a.time_ms, &a.value))
-        });
+        rows.sort_unstable_by(|a, b| (b.risk, b.time_ms, &b.value).cmp(&(a.risk, a.time_ms, &a.value)));
         rows.truncate(TABLE_ROWS);
         rows
     }
@@ -178,7 +177,16 @@ mod tests {
             let end = u32::try_from(batch.bytes.len()).unwrap();
             let status = if risk > 30 { Status::Alert } else { Status::Normal };
             let (well, tank) = (None, None);
-            batch.rows.push(Row { well, tank, time_ms, risk, status, value: middle..end, key: start..middle });
+            batch.rows.push(Row {
+                well,
+                tank,
+                time_ms,
+                risk,
+                status,
+                value: middle..end,
+                key: start..middle,
+                sent_ms: -1,
+            });
         }
         batch
     }

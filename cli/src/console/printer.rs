@@ -17,7 +17,8 @@ pub(super) fn print(
     clock: MachineClock,
     done: &AtomicBool,
 ) -> io::Result<()> {
-    let mut printer = Printer { board, clock, before: Counts::default(), table_ms: clock.now_ms(), second: -1 };
+    let mut printer =
+        Printer { board, clock, before: Counts::default(), table_ms: clock.now_ms(), second: -1 };
     loop {
         let last = done.load(Ordering::Relaxed);
         let page = printer.page(last);

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use anstyle::{AnsiColor, Style};
 use wellstream_core::decode::{EnrichedEvent, enriched};
-use wellstream_core::record::{Alarm, AlarmKind};
+use wellstream_core::record::AlarmKind;
 
 use super::board::{Alerts, Counts, Shown};
 
@@ -131,8 +131,7 @@ pub(crate) fn utc(ms: i64) -> String {
     // The civil date of a day number; eras of 400 years start on 1 March 0000.
     let z = days + 719_468;
     let (era, day_of_era) = (z.div_euclid(146_097), z.rem_euclid(146_097));
-    let year_of_era =
-        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let month_from_march = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
@@ -174,6 +173,11 @@ const CLEARED: Style = Style::new().fg_color(Some(anstyle::Color::Ansi(AnsiColor
 
 #[cfg(test)]
 mod tests {
+    use wellstream_core::encode::{self, RowTail};
+    use wellstream_core::record::{Alarm, Input, Status, TankReading, WellReading};
+    use wellstream_core::rules::{RulesHash, ScoreRules};
+    use wellstream_core::score;
+
     use super::*;
 
     #[test]
@@ -200,6 +204,50 @@ mod tests {
         assert_eq!(thousands(7), "7");
         assert_eq!(thousands(1_234), "1,234");
         assert_eq!(thousands(1_234_567), "1,234,567");
+    }
+
+    /// The golden row of methane 650.2 and vapor 12,000: 80, ALERT.
+    fn golden() -> Shown {
+        let well =
+            WellReading { well_id: Some("WELL-1"), methane_ppm: Some(650.2), ..WellReading::default() };
+        let tank = TankReading { vapor_concentration_ppm: Some(12_000.0), ..TankReading::default() };
+        let input = Input { time_ms: 1_777_636_800_000, partition: 0, offset: 7 };
+        let rules = ScoreRules::default();
+        let (mut well_part, mut tank_part, mut out) = (Vec::new(), Vec::new(), Vec::new());
+        encode::put_well_part(&mut well_part, &well, input, score::well(650.2, &rules));
+        encode::put_tank_part(&mut tank_part, &tank, input, score::tank(12_000.0, &rules));
+        let time_ms = input.time_ms;
+        let tail = RowTail { time_ms, quality: 70, risk: 80, status: Status::Alert, rules: RulesHash(1) };
+        let (value, _) = encode::put_row(&mut out, "FAC-1", Some(&well_part), Some(&tank_part), tail);
+        let value = out[value.start as usize..value.end as usize].to_vec();
+        Shown { risk: 80, time_ms, value }
+    }
+
+    #[test]
+    fn the_table_shows_a_row_and_the_head_says_how_it_goes() {
+        let before = Counts::default();
+        let now = Counts { rows: 5_000, alert_rows: 7, records: 10_000, ..before };
+        let now = Counts { watermark_ms: Some(1_777_636_790_000), ..now };
+        let span = Span { before, now, seconds: 5.0, wall_ms: 1_777_636_800_000 };
+        let text = table(span, &[golden()]);
+        let plain = anstream::adapter::strip_str(&text).to_string();
+        let lines: Vec<_> = plain.lines().collect();
+        assert_eq!(
+            lines[0],
+            "12:00:00  events/s 2,000  rows/s 1,000  rows 5,000  alert rows 7  watermark 10.0 s behind"
+        );
+        let words: Vec<_> = lines[2].split_whitespace().collect();
+        assert_eq!(
+            words,
+            ["WELL-1", "FAC-1", "650.2", "HIGH_EMISSION", "12000.0", "CRITICAL", "80", "ALERT"]
+        );
+        assert!(
+            text.lines().nth(2).is_some_and(|line| line.starts_with('\u{1b}')),
+            "an ALERT row is in colour"
+        );
+        let alert = alerts(&Alerts { rows: vec![golden().value], ..Alerts::default() });
+        let plain = anstream::adapter::strip_str(&alert).to_string();
+        assert!(plain.starts_with("ALERT FAC-1 WELL-1 + -: methane 650.2 HIGH_EMISSION"), "{plain}");
     }
 
     #[test]

@@ -1,0 +1,150 @@
+//! The summary at the end of a run: one JSON object with the keys of the format, or a table for people.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use serde::Serialize;
+
+use crate::console::thousands;
+
+/// What a run amounted to. The fields' names and order are the format.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub(crate) struct Summary {
+    pub(crate) events_in: EventsIn,
+    pub(crate) rows: u64,
+    pub(crate) alert_rows: u64,
+    pub(crate) alarms: AlarmCounts,
+    pub(crate) risk_sum: u64,
+    /// 16 hex digits.
+    pub(crate) digest: String,
+    pub(crate) dropped: BTreeMap<String, u64>,
+    pub(crate) late: u64,
+    pub(crate) quarantined: BTreeMap<String, u64>,
+    pub(crate) elapsed_s: f64,
+    pub(crate) events_per_s: f64,
+    pub(crate) cpu_s: f64,
+    pub(crate) max_rss_bytes: u64,
+    pub(crate) peak_state_bytes: u64,
+    pub(crate) latency_ms: Latency,
+}
+
+/// Records read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub(crate) struct EventsIn {
+    pub(crate) wells: u64,
+    pub(crate) tanks: u64,
+}
+
+/// Alarm records.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub(crate) struct AlarmCounts {
+    pub(crate) raised: u64,
+    pub(crate) escalated: u64,
+    pub(crate) cleared: u64,
+}
+
+/// Time from sending to the sink; null where too few samples lie beyond.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub(crate) struct Latency {
+    pub(crate) p50: Option<f64>,
+    pub(crate) p99: Option<f64>,
+    pub(crate) p999: Option<f64>,
+}
+
+impl Summary {
+    /// One line of JSON.
+    pub(crate) fn json(&self) -> Result<String, serde_json::Error> {
+        serde_json::to_string(self)
+    }
+
+    /// For people.
+    pub(crate) fn table(&self) -> String {
+        let mut out = String::from("Summary\n");
+        let mut line = |name: &str, value: String| {
+            let _ = writeln!(out, "  {name:<14} {value}");
+        };
+        let events = self.events_in.wells + self.events_in.tanks;
+        line(
+            "events in",
+            format!(
+                "{} ({} wells, {} tanks), {}/s",
+                thousands(events),
+                thousands(self.events_in.wells),
+                thousands(self.events_in.tanks),
+                thousands(self.events_per_s.round().max(0.0) as u64),
+            ),
+        );
+        line(
+            "rows",
+            format!(
+                "{} ({} ALERT), risk sum {}",
+                thousands(self.rows),
+                thousands(self.alert_rows),
+                thousands(self.risk_sum)
+            ),
+        );
+        let alarms = self.alarms;
+        line(
+            "alarms",
+            format!("{} raised, {} escalated, {} cleared", alarms.raised, alarms.escalated, alarms.cleared),
+        );
+        line("dropped", reasons(&self.dropped));
+        line("late", thousands(self.late));
+        line("quarantined", reasons(&self.quarantined));
+        line("digest", self.digest.clone());
+        line("time", format!("{:.2} s elapsed, {:.2} s CPU", self.elapsed_s, self.cpu_s));
+        line("memory", format!("{} at most, state {}", mib(self.max_rss_bytes), mib(self.peak_state_bytes)));
+        line(
+            "latency",
+            [("p50", self.latency_ms.p50), ("p99", self.latency_ms.p99), ("p99.9", self.latency_ms.p999)]
+                .map(|(name, ms)| ms.map_or_else(|| format!("{name} -"), |ms| format!("{name} {ms:.1} ms")))
+                .join(", "),
+        );
+        out
+    }
+}
+
+fn reasons(counts: &BTreeMap<String, u64>) -> String {
+    let total: u64 = counts.values().sum();
+    let parts: Vec<_> =
+        counts.iter().map(|(reason, count)| format!("{reason} {}", thousands(*count))).collect();
+    if parts.is_empty() { thousands(total) } else { format!("{} ({})", thousands(total), parts.join(", ")) }
+}
+
+fn mib(bytes: u64) -> String {
+    format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_json_has_the_keys_of_the_format() {
+        let json = Summary::default().json().unwrap();
+        assert_eq!(
+            json,
+            "{\"events_in\":{\"wells\":0,\"tanks\":0},\"rows\":0,\"alert_rows\":0,\
+             \"alarms\":{\"raised\":0,\"escalated\":0,\"cleared\":0},\"risk_sum\":0,\"digest\":\"\",\
+             \"dropped\":{},\"late\":0,\"quarantined\":{},\"elapsed_s\":0.0,\"events_per_s\":0.0,\"cpu_s\":0.0,\
+             \"max_rss_bytes\":0,\"peak_state_bytes\":0,\
+             \"latency_ms\":{\"p50\":null,\"p99\":null,\"p999\":null}}"
+        );
+    }
+
+    #[test]
+    fn the_table_says_it_all() {
+        let summary = Summary {
+            events_in: EventsIn { wells: 1_200, tanks: 800 },
+            dropped: BTreeMap::from([("null_methane_ppm".to_owned(), 3), ("null_well_id".to_owned(), 4)]),
+            latency_ms: Latency { p50: Some(1.25), ..Latency::default() },
+            ..Summary::default()
+        };
+        let table = summary.table();
+        for part in
+            ["2,000 (1,200 wells, 800 tanks)", "7 (null_methane_ppm 3, null_well_id 4)", "p50 1.2 ms, p99 -"]
+        {
+            assert!(table.contains(part), "{part} in {table}");
+        }
+    }
+}
