@@ -1,6 +1,8 @@
 //! From the command line to the command: settings are collected, logging starts, the command runs.
 
 mod config;
+mod run;
+mod replay;
 
 use std::path::{Path, PathBuf};
 
@@ -14,26 +16,27 @@ pub(crate) fn dispatch(cli: Cli) -> Result<(), Failure> {
     let file = cli
         .config
         .or_else(|| std::env::var_os(FILE_VARIABLE).filter(|path| !path.is_empty()).map(PathBuf::from));
-    let file = file.as_deref();
+    let prepare = |flags: &[_]| prepare(file.as_deref(), flags);
     match cli.command {
-        Command::Config(args) => config::config(&args, file),
-        other => {
-            prepare(file, given(&other))?;
+        Command::Run(flags) => run::run(&prepare(&flags.given)?.settings),
+        Command::Replay(flags) => replay::replay(&prepare(&flags.given)?),
+        Command::Config(args) => config::config(&args, file.as_deref()),
+        Command::Topics(TopicsCommand::Create(flags)) => {
+            prepare(&flags.given)?;
             Err(Failure::usage("this command is still being built"))
         }
-    }
-}
-
-/// The settings among a command's flags.
-fn given(command: &Command) -> &[(&'static str, Vec<String>)] {
-    match command {
-        Command::Run(flags) => &flags.given,
-        Command::Replay(flags) => &flags.given,
-        Command::Topics(TopicsCommand::Create(flags)) => &flags.given,
-        Command::Schema(SchemaCommand::Register(flags) | SchemaCommand::Check(flags)) => &flags.given,
-        Command::Quarantine(QuarantineCommand::List(args)) => &args.flags.given,
-        Command::Quarantine(QuarantineCommand::Replay(args)) => &args.flags.given,
-        Command::Config(args) => &args.flags.given,
+        Command::Schema(SchemaCommand::Register(flags) | SchemaCommand::Check(flags)) => {
+            prepare(&flags.given)?;
+            Err(Failure::usage("this command is still being built"))
+        }
+        Command::Quarantine(QuarantineCommand::List(args)) => {
+            prepare(&args.flags.given)?;
+            Err(Failure::usage("this command is still being built"))
+        }
+        Command::Quarantine(QuarantineCommand::Replay(args)) => {
+            prepare(&args.flags.given)?;
+            Err(Failure::usage("this command is still being built"))
+        }
     }
 }
 

@@ -4,6 +4,8 @@ mod args;
 mod settings;
 mod logs;
 mod signals;
+mod feed;
+mod stopwatch;
 mod console;
 mod process;
 mod summary;

@@ -13,7 +13,7 @@ pub(crate) fn max_rss_bytes() -> u64 {
     fs::read_to_string("/proc/self/status").ok().and_then(|status| rss_kib(&status)).unwrap_or(0) * 1_024
 }
 
-/// utime + stime of a `stat` line: fields 14 and 15, counted behind the name, which may hold blanks and brackets.
+/// utime + stime of a `stat` line: fields 14 and 15, counted behind the name, which may hold anything.
 fn cpu_ticks(stat: &str) -> Option<u64> {
     let (_, behind_name) = stat.rsplit_once(')')?;
     let mut fields = behind_name.split_ascii_whitespace().skip(11);

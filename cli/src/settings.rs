@@ -19,9 +19,9 @@ pub(crate) use kind::Kind;
 pub(crate) use layers::FILE_VARIABLE;
 pub(crate) use rules::RulesSettings;
 pub(crate) use show::{effective, reference};
-pub(crate) use units::{Span, SpanOrOff};
+pub(crate) use units::{Size, Span, SpanOrOff};
 
-use layers::Layers;
+use layers::{Layers, Origin};
 
 /// Every setting, typed. Absent means that nobody said anything and that there is no default. It has no
 /// Debug:
@@ -54,6 +54,7 @@ pub(crate) struct Settings {
     pub(crate) on_lost_history: OnLostHistory,
     pub(crate) accept_rules_change: bool,
     pub(crate) threads: Option<usize>,
+    pub(crate) state_bytes_max: Size,
     pub(crate) events: Option<u64>,
     pub(crate) max: bool,
     pub(crate) scenario: String,
@@ -165,6 +166,11 @@ impl Loaded {
         Ok(Loaded { settings, layers })
     }
 
+    /// Whether anybody said something about this key.
+    pub(crate) fn is_given(&self, key: &str) -> bool {
+        self.layers.get(key).is_some_and(|set| set.origin != Origin::Default)
+    }
+
     /// Refuses values that `wellstream config` has hidden: they can be shown, but not used.
     pub(crate) fn check_secrets(&self) -> Result<(), SettingsError> {
         secret::check_not_hidden(&self.layers)
@@ -180,7 +186,6 @@ impl Settings {
     }
 
     /// Where to start without a commit.
-    #[cfg_attr(not(test), expect(dead_code, reason = "its caller comes with the engine"))]
     pub(crate) fn start_at(&self) -> StartAt {
         match self.from.as_str() {
             "latest" => StartAt::Latest,

@@ -3,9 +3,13 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
+use hdrhistogram::Histogram;
 use serde::Serialize;
+use wellstream_core::record::{Fate, Side};
+use wellstream_core::telemetry::Totals;
 
-use crate::console::thousands;
+use crate::console::{per_s, thousands};
+use crate::process;
 
 /// What a run amounted to. The fields' names and order are the format.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -52,6 +56,35 @@ pub(crate) struct Latency {
 }
 
 impl Summary {
+    /// What these totals amount to, in so many seconds.
+    pub(crate) fn new(totals: &Totals, elapsed_s: f64) -> Summary {
+        let lanes = &totals.lanes;
+        let named =
+            |counts: BTreeMap<&str, u64>| counts.into_iter().map(|(k, n)| (k.to_owned(), n)).collect();
+        let events = lanes.events_in();
+        Summary {
+            events_in: EventsIn { wells: lanes.side(Side::Well), tanks: lanes.side(Side::Tank) },
+            rows: totals.rows.rows,
+            alert_rows: totals.rows.alert_rows,
+            alarms: AlarmCounts {
+                raised: totals.alarms.raised,
+                escalated: totals.alarms.escalated,
+                cleared: totals.alarms.cleared,
+            },
+            risk_sum: totals.rows.risk_sum,
+            digest: totals.rows.digest.to_string(),
+            dropped: named(lanes.by_reason(Fate::Dropped)),
+            late: lanes.late(),
+            quarantined: named(lanes.by_reason(Fate::Quarantined)),
+            elapsed_s,
+            events_per_s: if elapsed_s > 0.0 { events as f64 / elapsed_s } else { 0.0 },
+            cpu_s: process::cpu_s(),
+            max_rss_bytes: process::max_rss_bytes(),
+            peak_state_bytes: totals.peak_state_bytes,
+            latency_ms: Latency::new(&totals.latency_ms),
+        }
+    }
+
     /// One line of JSON.
     pub(crate) fn json(&self) -> Result<String, serde_json::Error> {
         serde_json::to_string(self)
@@ -71,7 +104,7 @@ impl Summary {
                 thousands(events),
                 thousands(self.events_in.wells),
                 thousands(self.events_in.tanks),
-                thousands(self.events_per_s.round().max(0.0) as u64),
+                thousands(per_s(events, self.elapsed_s)),
             ),
         );
         line(
@@ -104,6 +137,17 @@ impl Summary {
     }
 }
 
+impl Latency {
+    /// A percentile is told only with ten samples beyond it: fewer would be chance.
+    fn new(samples: &Histogram<u64>) -> Latency {
+        let percentile = |quantile: f64| {
+            let beyond = samples.len() as f64 * (1.0 - quantile);
+            (beyond > 9.999).then(|| samples.value_at_quantile(quantile) as f64)
+        };
+        Latency { p50: percentile(0.5), p99: percentile(0.99), p999: percentile(0.999) }
+    }
+}
+
 fn reasons(counts: &BTreeMap<String, u64>) -> String {
     let total: u64 = counts.values().sum();
     let parts: Vec<_> =
@@ -130,6 +174,17 @@ mod tests {
              \"max_rss_bytes\":0,\"peak_state_bytes\":0,\
              \"latency_ms\":{\"p50\":null,\"p99\":null,\"p999\":null}}"
         );
+    }
+
+    #[test]
+    fn a_percentile_needs_ten_samples_beyond_it() {
+        let mut samples = wellstream_core::telemetry::latency_histogram();
+        for ms in 1..=999 {
+            samples.record(ms).unwrap();
+        }
+        assert_eq!(Latency::new(&samples), Latency { p50: Some(500.0), p99: None, p999: None });
+        samples.record(1_000).unwrap();
+        assert!(Latency::new(&samples).p99.is_some());
     }
 
     #[test]

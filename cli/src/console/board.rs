@@ -9,6 +9,8 @@ use wellstream_core::record::{Alarm, Row, RowBatch, Status};
 #[derive(Debug, Default)]
 pub(super) struct Board {
     counts: Counts,
+    /// Where all partitions together stood at the first epoch.
+    records_base: Option<i64>,
     /// The newest row seen of each facility, by the facility's id.
     newest: HashMap<Vec<u8>, Shown>,
     alert_rows: Vec<Vec<u8>>,
@@ -28,9 +30,7 @@ pub(super) struct Counts {
     /// ALERT rows.
     pub(super) alert_rows: u64,
     /// Records read: how far all partitions have moved since the first epoch.
-    pub(super) records: i64,
-    /// Where they stood at the first epoch.
-    records_base: Option<i64>,
+    pub(super) records: u64,
     /// The domain's watermark at the last epoch, epoch ms.
     pub(super) watermark_ms: Option<i64>,
 }
@@ -89,8 +89,8 @@ impl Board {
     /// Takes an epoch's offsets: how far the input has been read, and the watermark.
     pub(super) fn offsets(&mut self, offsets: &EpochOffsets) {
         let position: i64 = offsets.partitions.iter().map(|partition| partition.offset_next).sum();
-        let base = *self.counts.records_base.get_or_insert(position);
-        self.counts.records = position - base;
+        let base = *self.records_base.get_or_insert(position);
+        self.counts.records = u64::try_from(position - base).unwrap_or(0);
         let metadata =
             offsets.partitions.first().and_then(|first| first.metadata.parse::<CommitMetadata>().ok());
         if let Some(metadata) = metadata {
@@ -113,8 +113,8 @@ impl Board {
         if new_second {
             alerts.rows_held_back = std::mem::take(&mut self.alert_rows_held_back);
             alerts.alarms_held_back = std::mem::take(&mut self.alarms_held_back);
-            self.alert_rows_left = ALERT_LINES_PER_SECOND;
-            self.alarms_left = ALERT_LINES_PER_SECOND;
+            self.alert_rows_left = ALERT_ROWS_PER_SECOND;
+            self.alarms_left = ALARMS_PER_SECOND;
         }
         alerts
     }
@@ -153,14 +153,16 @@ impl Board {
     }
 }
 
-/// Rows of a batch that the table looks at: at a million rows a second some 16,000, all of them where few come.
+/// Rows of a batch that the table looks at: all of them where few come, few where a million a second come.
 const SAMPLE_ROWS: usize = 16;
 /// Facilities among which the table chooses.
 const FACILITIES_MAX: usize = 64;
 /// Rows that the table shows: with its head they fit on a small terminal.
 const TABLE_ROWS: usize = 20;
-/// ALERT rows, and alarms, that are printed within one second.
-const ALERT_LINES_PER_SECOND: usize = 10;
+/// ALERT rows that are printed within one second: examples only, the table and the alarms follow the rest.
+const ALERT_ROWS_PER_SECOND: usize = 4;
+/// Alarms that are printed within one second.
+const ALARMS_PER_SECOND: usize = 12;
 
 #[cfg(test)]
 mod tests {
@@ -221,8 +223,8 @@ mod tests {
         board.rows(&batch(&rows));
         assert_eq!((board.counts().rows, board.counts().alert_rows), (2_000, 1_000));
         let now = board.take_alerts(false);
-        assert_eq!((now.rows.len(), now.rows_held_back), (ALERT_LINES_PER_SECOND, 0));
-        assert_eq!(board.take_alerts(true).rows_held_back, 1_000 - ALERT_LINES_PER_SECOND as u64);
+        assert_eq!((now.rows.len(), now.rows_held_back), (ALERT_ROWS_PER_SECOND, 0));
+        assert_eq!(board.take_alerts(true).rows_held_back, 1_000 - ALERT_ROWS_PER_SECOND as u64);
         assert_eq!(board.take_alerts(true).rows_held_back, 0);
     }
 

@@ -24,14 +24,13 @@ pub(super) struct Span {
 /// The table with its head.
 pub(super) fn table(span: Span, rows: &[Shown]) -> String {
     let mut out = String::new();
-    let rate = |count: i64| count.max(0) as f64 / span.seconds.max(1e-3);
-    let rows_now = i64::try_from(span.now.rows - span.before.rows).unwrap_or(i64::MAX);
-    let _ = write!(
+    let per_s = |now: u64, before: u64| thousands(per_s(now.saturating_sub(before), span.seconds));
+    let _ = writeln!(
         out,
-        "{BOLD}{}  events/s {}  rows/s {}  rows {}  alert rows {}  watermark {}{BOLD:#}\n",
+        "{BOLD}{}  events/s {}  rows/s {}  rows {}  alert rows {}  watermark {}{BOLD:#}",
         &utc(span.wall_ms)[11..19],
-        thousands(rate(span.now.records - span.before.records).round() as u64),
-        thousands(rate(rows_now).round() as u64),
+        per_s(span.now.records, span.before.records),
+        per_s(span.now.rows, span.before.rows),
         thousands(span.now.rows),
         thousands(span.now.alert_rows),
         span.now.watermark_ms.map_or_else(|| "none yet".to_owned(), |w| behind(span.wall_ms - w)),
@@ -40,10 +39,10 @@ pub(super) fn table(span: Span, rows: &[Shown]) -> String {
         out.push_str("no rows since the last table\n\n");
         return out;
     }
-    let _ = write!(
+    let _ = writeln!(
         out,
-        "{DIM}{:<18} {:<18} {:>10} {:<15} {:>16} {:>5} {}{DIM:#}\n",
-        "well", "facility", "methane", "emission", "vapor", "risk", "status"
+        "{DIM}{:<18} {:<18} {:>10} {:<15} {:>16} {:>5} status{DIM:#}",
+        "well", "facility", "methane", "emission", "vapor", "risk"
     );
     for row in rows {
         match enriched(&row.value) {
@@ -60,9 +59,9 @@ pub(super) fn table(span: Span, rows: &[Shown]) -> String {
 fn table_row(out: &mut String, event: &EnrichedEvent) {
     let style = if event.status == "ALERT" { ALERT } else { Style::new() };
     let vapor_class = event.vapor_class.as_deref().unwrap_or("-");
-    let _ = write!(
+    let _ = writeln!(
         out,
-        "{style}{:<18} {:<18} {:>10} {:<15} {:>7} {:<8} {:>5} {}{style:#}\n",
+        "{style}{:<18} {:<18} {:>10} {:<15} {:>7} {:<8} {:>5} {}{style:#}",
         clean(event.well_id.as_deref().unwrap_or("-"), 18),
         clean(&event.facility_id, 18),
         number(event.methane_ppm),
@@ -79,9 +78,9 @@ pub(super) fn alerts(alerts: &Alerts) -> String {
     let mut out = String::new();
     for alarm in &alerts.alarms {
         let style = if alarm.kind == AlarmKind::Cleared { CLEARED } else { ALERT };
-        let _ = write!(
+        let _ = writeln!(
             out,
-            "{style}ALARM {:<9} {:<18} highest risk {:>3}, first {}, last {}{style:#}\n",
+            "{style}ALARM {:<9} {:<18} highest risk {:>3}, first {}, last {}{style:#}",
             alarm.kind.name(),
             clean(&alarm.facility, 18),
             alarm.highest,
@@ -90,9 +89,9 @@ pub(super) fn alerts(alerts: &Alerts) -> String {
         );
     }
     for event in alerts.rows.iter().filter_map(|value| enriched(value).ok()) {
-        let _ = write!(
+        let _ = writeln!(
             out,
-            "{ALERT}ALERT {} {} + {}: methane {} {}, vapor {} {}, risk {} at {}{ALERT:#}\n",
+            "{ALERT}ALERT {} {} + {}: methane {} {}, vapor {} {}, risk {} at {}{ALERT:#}",
             clean(&event.facility_id, 18),
             clean(event.well_id.as_deref().unwrap_or("-"), 18),
             clean(event.tank_id.as_deref().unwrap_or("-"), 18),
@@ -110,7 +109,7 @@ pub(super) fn alerts(alerts: &Alerts) -> String {
         .map(|(count, what)| format!("{} more {what}", thousands(count)))
         .collect();
     if !held_back.is_empty() {
-        let _ = write!(out, "{ALERT}... and {}{ALERT:#}\n", held_back.join(", "));
+        let _ = writeln!(out, "{ALERT}... and {}{ALERT:#}", held_back.join(", "));
     }
     out
 }
@@ -153,6 +152,18 @@ pub(crate) fn thousands(count: u64) -> String {
         out.push(digit);
     }
     out
+}
+
+/// A count in some seconds as a rate per second.
+pub(crate) fn per_s(count: u64, seconds: f64) -> u64 {
+    let rate = (count as f64 / seconds.max(1e-3)).round();
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "not negative; a float saturates"
+    )]
+    let rate = rate as u64;
+    rate
 }
 
 fn number(value: Option<f64>) -> String {

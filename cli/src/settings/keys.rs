@@ -131,6 +131,7 @@ pub(crate) const KEYS: &[Key] = &[
     key("on_lost_history", Kind::Choice(&["start", "refuse"]), Some("start"), RUN, "WHAT", "When what a restart would read again is gone: start (at the committed offsets, loudly) or refuse"),
     key("accept_rules_change", Kind::Switch, Some("false"), RUN, "BOOL", "Start although the rules differ from those of the last commit; open results count as decided"),
     key("threads", count(1, 1_024), None, RUN | REPLAY, "N", "Engine threads [default: one per core]"),
+    key("state_bytes_max", Kind::Size, Some("4GiB"), RUN | REPLAY, "SIZE", "Above this much state only the lanes that hold the watermark back go on"),
     key("events", count(1, 1_000_000_000_000), None, REPLAY, "N", "Readings to generate, of both kinds together, such as 2M [default: the scenario's]"),
     key("max", Kind::Switch, Some("false"), REPLAY, "BOOL", "As fast as it goes"),
     key("scenario", Kind::Text, Some("normal"), REPLAY, "NAME|FILE", "What to generate: a scenario's name or TOML file"),

@@ -2,7 +2,7 @@
 
 use toml::Value;
 
-use super::units::{Span, SpanOrOff, parse_count, parse_time};
+use super::units::{Size, Span, SpanOrOff, parse_count, parse_time};
 
 /// The type of a key's value.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -22,6 +22,8 @@ pub(crate) enum Kind {
         /// Most.
         max: u64,
     },
+    /// A number of bytes.
+    Size,
     /// A span of time.
     Span,
     /// A span of time or `off`.
@@ -54,6 +56,7 @@ impl Kind {
                 _ => Err(format!("{text:?} is neither true nor false")),
             },
             Kind::Count { min, max } => within(parse_count(text)?, min, max),
+            Kind::Size => text.parse::<Size>().map(|size| Value::String(size.into())),
             Kind::Span => text.parse::<Span>().map(|span| Value::String(span.into())),
             Kind::SpanOrOff => text.parse::<SpanOrOff>().map(|span| Value::String(span.into())),
             Kind::Choice(words) if words.contains(&text) => Ok(Value::String(text.to_owned())),
@@ -116,6 +119,7 @@ impl Kind {
             Kind::Switch => "true or false".to_owned(),
             Kind::Count { min, max: u64::MAX } => format!("count from {min}"),
             Kind::Count { min, max } => format!("count {min} to {max}"),
+            Kind::Size => "size".to_owned(),
             Kind::Span => "span".to_owned(),
             Kind::SpanOrOff => "span or off".to_owned(),
             Kind::Choice(words) => words.join(", "),

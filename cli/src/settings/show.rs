@@ -136,7 +136,7 @@ names), the file over the default. Keys behind a dot stand in a table of the fil
 `[kafka]`). A key or variable that does not exist is an error that names the nearest one; an empty variable counts
 as not set. `wellstream config` prints what is in force and where each value came from, secrets as `***`.
 
-Spans: `100ms`, `30s`, `5m`, `1h`. Counts: `250000`, `250_000`, `250k`, `1.5M`. Times: RFC 3339
+Spans: `100ms`, `30s`, `5m`, `1h`. Counts: `250000`, `250_000`, `250k`, `1.5M`. Sizes: `512MiB`, `4GiB`, `100kB`. Times: RFC 3339
 (`2026-05-01T12:00:00Z`) or epoch milliseconds. Lists: separated by commas, in the file also as an array. Three
 counts: `40,20,0`, in the file `[40, 20, 0]`. Switches: the flag alone says yes, `--outer=false` says no.
 

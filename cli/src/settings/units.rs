@@ -21,7 +21,6 @@ impl Span {
     }
 
     /// The span as the standard library's type.
-    #[expect(dead_code, reason = "its callers come with the engine")]
     pub(crate) fn duration(self) -> Duration {
         Duration::from_millis(u64::from(self.ms))
     }
@@ -118,6 +117,58 @@ impl From<SpanOrOff> for String {
         span.0.map_or_else(|| "off".to_owned(), |span| span.to_string())
     }
 }
+
+/// A number of bytes: `512MiB`, `4GiB`, `1.5GB`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub(crate) struct Size {
+    pub(crate) bytes: u64,
+}
+
+impl FromStr for Size {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Size, String> {
+        let bad =
+            || format!("{text:?} is not a size: write a number and a unit, such as 512MiB, 4GiB or 100kB");
+        let (number, unit) = split_number(text.trim());
+        let factor = UNITS.iter().find(|(name, _)| *name == unit.trim()).map(|(_, factor)| *factor);
+        let number: f64 = number.parse().map_err(|_| bad())?;
+        whole(number * factor.ok_or_else(bad)? as f64, 9e15).map(|bytes| Size { bytes }).ok_or_else(bad)
+    }
+}
+
+impl fmt::Display for Size {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let fits = |factor: u64| self.bytes >= factor && self.bytes.is_multiple_of(factor);
+        let (name, factor) = UNITS.iter().find(|(_, factor)| fits(*factor)).unwrap_or(&("B", 1));
+        write!(f, "{}{name}", self.bytes / factor)
+    }
+}
+
+impl TryFrom<String> for Size {
+    type Error = String;
+    fn try_from(text: String) -> Result<Size, String> {
+        text.parse()
+    }
+}
+
+impl From<Size> for String {
+    fn from(size: Size) -> String {
+        size.to_string()
+    }
+}
+
+/// Units of bytes, those first that a size is printed in.
+const UNITS: [(&str, u64); 7] = [
+    ("GiB", 1 << 30),
+    ("MiB", 1 << 20),
+    ("KiB", 1 << 10),
+    ("GB", 1_000_000_000),
+    ("MB", 1_000_000),
+    ("kB", 1_000),
+    ("B", 1),
+];
 
 /// Parses a count: `250000`, `250_000`, `250k`, `1.5M`, `2G`.
 pub(crate) fn parse_count(text: &str) -> Result<u64, String> {
@@ -230,6 +281,22 @@ mod tests {
             assert!(text.parse::<Span>().is_err(), "{text}");
         }
         assert_eq!("off".parse::<SpanOrOff>().unwrap(), SpanOrOff(None));
+    }
+
+    #[test]
+    fn sizes_parse_print_and_refuse() {
+        for (text, bytes, printed) in [
+            ("4GiB", 4 << 30, "4GiB"),
+            ("1.5GiB", 3 << 29, "1536MiB"),
+            ("100 kB", 100_000, "100kB"),
+            ("7B", 7, "7B"),
+        ] {
+            let size: Size = text.parse().unwrap();
+            assert_eq!((size.bytes, size.to_string().as_str()), (bytes, printed), "{text}");
+        }
+        for text in ["", "4", "4G", "GiB", "-1B", "0.5B"] {
+            assert!(text.parse::<Size>().is_err(), "{text}");
+        }
     }
 
     #[test]

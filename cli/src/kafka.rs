@@ -1,0 +1,54 @@
+//! From settings to what the Kafka connector takes.
+
+use wellstream_connectors::kafka::start::From as StartFrom;
+use wellstream_connectors::kafka::topics::Connection;
+use wellstream_connectors::kafka::{KafkaError, KafkaSettings, TopicNames};
+
+use crate::exit::Failure;
+use crate::settings::{Settings, StartAt};
+
+/// The clients' settings. Without `--brokers` the command cannot run.
+pub(crate) fn settings(settings: &Settings, command: &str) -> Result<KafkaSettings, Failure> {
+    let brokers = settings
+        .brokers
+        .as_ref()
+        .ok_or_else(|| Failure::usage(format!("{command} needs --brokers HOST:PORT")))?;
+    let mut kafka = KafkaSettings::new(&brokers.join(","), &settings.group);
+    for (name, value) in &settings.kafka {
+        kafka.add_override(&format!("{name}={value}")).map_err(failure)?;
+    }
+    Ok(kafka)
+}
+
+/// The names of the topics.
+pub(crate) fn topics(settings: &Settings) -> TopicNames {
+    TopicNames {
+        wells: settings.wells.clone(),
+        tanks: settings.tanks.clone(),
+        enriched: settings.output.clone(),
+        alerts: settings.alerts.clone(),
+        quarantine: settings.quarantine.clone(),
+    }
+}
+
+/// Where to start without a commit.
+pub(crate) fn start_from(settings: &Settings) -> StartFrom {
+    match settings.start_at() {
+        StartAt::Earliest => StartFrom::Earliest,
+        StartAt::Latest => StartFrom::Latest,
+        StartAt::Time(ms) => StartFrom::Time(ms),
+    }
+}
+
+/// Connects, and waits for the first answer.
+pub(crate) fn connect(kafka: &KafkaSettings) -> Result<Connection, Failure> {
+    Connection::open(kafka).map_err(failure)
+}
+
+/// A property that the client does not know is the operator's slip; everything else happened at run time.
+pub(crate) fn failure(error: KafkaError) -> Failure {
+    match error {
+        KafkaError::Setting { .. } => Failure::Usage(error.into()),
+        error => Failure::Runtime(error.into()),
+    }
+}

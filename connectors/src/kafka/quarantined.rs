@@ -1,0 +1,214 @@
+//! The quarantine topic read back: what lies in it, and sending records to where they came from.
+//!
+//! Enters: records with the headers of avro-schemas/quarantine-headers.json. Leaves: [`Quarantined`] records, or the
+//! same keys and values on their source topics. Drops: records that carry no such headers; they are counted.
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::{KafkaError as ClientError, RDKafkaErrorCode};
+use rdkafka::message::{BorrowedMessage, Headers, Message};
+use rdkafka::producer::{BaseProducer, BaseRecord};
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+
+use super::context::Context;
+use super::producer::{ProducerEvents, check, delivery_bound, drain, serve_events};
+use super::topics::Connection;
+use super::KafkaError;
+use crate::limits::{BATCH_BYTES_MAX, QUARANTINE_BYTES_MAX, QUEUE_FULL_PAUSE, REQUEST_TIMEOUT};
+use crate::machine_clock::Deadline;
+
+/// A late or quarantined record, and where it came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Quarantined {
+    /// Why: `late`, or a quarantine reason.
+    pub reason: String,
+    /// The topic it was read from.
+    pub topic: String,
+    /// The partition it was read from.
+    pub partition: i32,
+    /// Its offset there.
+    pub offset: i64,
+    /// Its own Kafka timestamp, epoch ms, -1 if none.
+    pub timestamp_ms: i64,
+    /// The schema id in its frame, where it had one.
+    pub schema_id: Option<u32>,
+    /// Its key.
+    pub key: Option<Vec<u8>>,
+    /// Its value; `None` is a tombstone, or a value that was left out.
+    pub value: Option<Vec<u8>>,
+    /// Length of a value that the quarantine topic could not hold.
+    pub left_out_bytes: Option<u64>,
+    /// When it was quarantined, epoch ms.
+    pub quarantined_ms: i64,
+}
+
+impl Quarantined {
+    fn read(record: &BorrowedMessage<'_>) -> Option<Quarantined> {
+        let headers = record.headers()?;
+        let text = |name: &str| {
+            let header = headers.iter().find(|header| header.key == name)?;
+            std::str::from_utf8(header.value?).ok()
+        };
+        Some(Quarantined {
+            reason: text("ws.reason")?.to_owned(),
+            topic: text("ws.topic")?.to_owned(),
+            partition: text("ws.partition")?.parse().ok()?,
+            offset: text("ws.offset")?.parse().ok()?,
+            timestamp_ms: text("ws.timestamp").and_then(|text| text.parse().ok()).unwrap_or(-1),
+            schema_id: text("ws.schema_id").and_then(|text| text.parse().ok()),
+            key: record.key().map(<[u8]>::to_vec),
+            value: record.payload().map(<[u8]>::to_vec),
+            left_out_bytes: text("ws.value_bytes").and_then(|text| text.parse().ok()),
+            quarantined_ms: record.timestamp().to_millis().unwrap_or(-1),
+        })
+    }
+}
+
+impl Connection {
+    /// Shows every record that the quarantine topic holds now, partition by partition mixed, until `visit` breaks.
+    /// Returns how many records there were that are not ours.
+    ///
+    /// # Errors
+    /// The topic is missing, the brokers do not answer, or refuse.
+    pub fn read_quarantine(
+        &self,
+        topic: &str,
+        visit: &mut dyn FnMut(Quarantined) -> ControlFlow<()>,
+    ) -> Result<u64, KafkaError> {
+        let request = || format!("reading {topic}");
+        let failed = |error: &ClientError| KafkaError::request(request(), error);
+        let mut open = BTreeMap::new();
+        let mut assignment = TopicPartitionList::new();
+        for partition in 0..self.topic(topic)?.partitions {
+            let (start, end) = self.watermarks(topic, partition)?;
+            let number = i32::try_from(partition).unwrap_or(i32::MAX);
+            if start < end {
+                open.insert(number, end);
+                assignment
+                    .add_partition_offset(topic, number, Offset::Offset(start))
+                    .map_err(|error| failed(&error))?;
+            }
+        }
+        if open.is_empty() {
+            return Ok(0);
+        }
+        let consumer: BaseConsumer<Context> = self
+            .settings
+            .source_config(open.len())
+            .create_with_context(Context::new("quarantine"))
+            .map_err(|error| failed(&error))?;
+        consumer.assign(&assignment).map_err(|error| failed(&error))?;
+        let mut foreign = 0;
+        let mut deadline = Deadline::after(REQUEST_TIMEOUT * 2);
+        while !open.is_empty() {
+            match consumer.poll(POLL_TIME) {
+                Some(Ok(record)) => {
+                    deadline = Deadline::after(REQUEST_TIMEOUT * 2);
+                    let Some(&end) = open.get(&record.partition()) else { continue };
+                    if record.offset() + 1 >= end {
+                        open.remove(&record.partition());
+                    }
+                    if record.offset() >= end {
+                        continue;
+                    }
+                    match Quarantined::read(&record) {
+                        Some(record) if visit(record).is_break() => return Ok(foreign),
+                        Some(_) => {}
+                        None => foreign += 1,
+                    }
+                }
+                Some(Err(ClientError::PartitionEOF(partition))) => {
+                    open.remove(&partition);
+                }
+                Some(Err(error)) if !KafkaError::request("", &error).retry_helps() => {
+                    return Err(failed(&error));
+                }
+                Some(Err(_)) | None if deadline.passed() => {
+                    let reason = consumer.context().reason();
+                    let reason = reason.unwrap_or_else(|| "nothing came for 30 s".to_owned());
+                    return Err(KafkaError::Request { request: request(), reason, retry: true });
+                }
+                Some(Err(_)) | None => {}
+            }
+        }
+        Ok(foreign)
+    }
+}
+
+/// Sends records back to the topics they came from: same key, same value, the time of sending is now.
+pub struct Resender {
+    producer: Arc<BaseProducer<ProducerEvents>>,
+    bound: Duration,
+}
+
+impl Resender {
+    /// Opens the producer.
+    ///
+    /// # Errors
+    /// A setting is refused.
+    pub fn open(connection: &Connection) -> Result<Resender, KafkaError> {
+        let config = connection.settings.producer_config(QUARANTINE_BYTES_MAX, BATCH_BYTES_MAX);
+        let bound = delivery_bound(&config);
+        let producer = config
+            .create_with_context(ProducerEvents::new(None))
+            .map_err(|error| KafkaError::request("making a producer", &error))?;
+        Ok(Resender { producer: Arc::new(producer), bound })
+    }
+
+    /// Queues one record. A full queue is waited for.
+    ///
+    /// # Errors
+    /// The client refuses it, or cannot go on.
+    pub fn send(&mut self, topic: &str, key: Option<&[u8]>, value: Option<&[u8]>) -> Result<(), KafkaError> {
+        let failed = |reason: String| KafkaError::Request {
+            request: format!("sending to {topic}"),
+            reason,
+            retry: false,
+        };
+        let mut record: BaseRecord<'_, [u8], [u8]> = BaseRecord::to(topic);
+        record.key = key;
+        record.payload = value;
+        let deadline = Deadline::after(self.bound);
+        loop {
+            match self.producer.send(record) {
+                Ok(()) => {
+                    serve_events(&self.producer);
+                    return Ok(());
+                }
+                Err((error, again)) => {
+                    let full = error.rdkafka_error_code() == Some(RDKafkaErrorCode::QueueFull);
+                    if !full || deadline.passed() {
+                        return Err(KafkaError::request(format!("sending to {topic}"), &error));
+                    }
+                    check(&self.producer).map_err(|error| failed(error.message))?;
+                    self.producer.poll(QUEUE_FULL_PAUSE);
+                    record = again;
+                }
+            }
+        }
+    }
+
+    /// Waits until everything is acknowledged.
+    ///
+    /// # Errors
+    /// Not in time, or some records were refused.
+    pub fn finish(self) -> Result<(), KafkaError> {
+        let failed = |reason: String| KafkaError::Request {
+            request: "sending records".to_owned(),
+            reason,
+            retry: false,
+        };
+        drain(&self.producer, self.bound).map_err(|error| failed(error.message))?;
+        match self.producer.context().take_failures() {
+            Some(reason) => Err(failed(reason)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// One wait for records.
+const POLL_TIME: Duration = Duration::from_millis(100);
