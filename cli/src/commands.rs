@@ -3,6 +3,9 @@
 mod config;
 mod run;
 mod replay;
+mod topics;
+mod schema;
+mod quarantine;
 
 use std::path::{Path, PathBuf};
 
@@ -21,21 +24,14 @@ pub(crate) fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Run(flags) => run::run(&prepare(&flags.given)?.settings),
         Command::Replay(flags) => replay::replay(&prepare(&flags.given)?),
         Command::Config(args) => config::config(&args, file.as_deref()),
-        Command::Topics(TopicsCommand::Create(flags)) => {
-            prepare(&flags.given)?;
-            Err(Failure::usage("this command is still being built"))
-        }
-        Command::Schema(SchemaCommand::Register(flags) | SchemaCommand::Check(flags)) => {
-            prepare(&flags.given)?;
-            Err(Failure::usage("this command is still being built"))
-        }
+        Command::Topics(TopicsCommand::Create(flags)) => topics::create(&prepare(&flags.given)?.settings),
+        Command::Schema(SchemaCommand::Register(flags)) => schema::register(&prepare(&flags.given)?.settings),
+        Command::Schema(SchemaCommand::Check(flags)) => schema::check(&prepare(&flags.given)?.settings),
         Command::Quarantine(QuarantineCommand::List(args)) => {
-            prepare(&args.flags.given)?;
-            Err(Failure::usage("this command is still being built"))
+            quarantine::list(&prepare(&args.flags.given)?.settings, &args.filter, args.json)
         }
         Command::Quarantine(QuarantineCommand::Replay(args)) => {
-            prepare(&args.flags.given)?;
-            Err(Failure::usage("this command is still being built"))
+            quarantine::replay(&prepare(&args.flags.given)?.settings, &args.filter, args.yes)
         }
     }
 }

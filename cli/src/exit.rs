@@ -8,6 +8,8 @@ use crate::settings::SettingsError;
 /// Why a command did not succeed.
 #[derive(Debug)]
 pub(crate) enum Failure {
+    /// What was checked does not hold, and the output has said so: exit code 1.
+    Verdict(String),
     /// What was asked for makes no sense: exit code 2.
     Usage(anyhow::Error),
     /// It made sense and went wrong: exit code 3.
@@ -23,6 +25,7 @@ impl Failure {
     /// Says what happened and gives the exit code. A closed pipe is no failure.
     pub(crate) fn report(self) -> ExitCode {
         let (error, code) = match self {
+            Failure::Verdict(verdict) => (anyhow::Error::msg(verdict), VERDICT),
             Failure::Usage(error) => (error, USAGE),
             Failure::Runtime(error) => (error, RUNTIME),
         };
@@ -70,6 +73,8 @@ fn is_broken_pipe(error: &(dyn std::error::Error + 'static)) -> bool {
     error.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe)
 }
 
+/// A check says no.
+const VERDICT: u8 = 1;
 /// The command line or the settings are wrong.
 const USAGE: u8 = 2;
 /// Something failed while running.

@@ -4,6 +4,8 @@ mod args;
 mod settings;
 mod logs;
 mod signals;
+mod kafka;
+mod schemas;
 mod feed;
 mod stopwatch;
 mod console;

@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use wellstream_connectors::kafka::{KafkaError, KafkaSettings};
 use wellstream_core::rules::{JoinMode, Rules, RulesError};
 
 pub(crate) use keys::{CONFIG, KEYS, LATER, QUARANTINE, REPLAY, RUN, SCHEMA, TOPICS};
@@ -239,10 +240,10 @@ impl Settings {
         if let Some(pair) = topics.windows(2).find(|pair| pair[0] == pair[1]) {
             return Err(SettingsError::SameTopic { topic: pair[0].to_owned() });
         }
-        for (property, instead) in OWNED_PROPERTIES {
-            if self.kafka.contains_key(*property) {
-                return Err(SettingsError::Owned { property, instead });
-            }
+        // Properties on which the engine's promises rest are not passed on.
+        let mut client = KafkaSettings::new("", &self.group);
+        for (name, value) in &self.kafka {
+            client.add_override(&format!("{name}={value}"))?;
         }
         self.sinks()?;
         self.rules()?;
@@ -304,8 +305,8 @@ pub(crate) enum SettingsError {
     Sink { name: String },
     #[error("the topic {topic} is named twice: wells, tanks, output, alerts and quarantine must differ")]
     SameTopic { topic: String },
-    #[error("-X {property} is not passed on: {instead}")]
-    Owned { property: &'static str, instead: &'static str },
+    #[error(transparent)]
+    Kafka(#[from] KafkaError),
     #[error(transparent)]
     Rules(RulesError),
     #[error("rules.facilities.{facility}: {message}")]
@@ -317,17 +318,6 @@ pub(crate) enum SettingsError {
 fn did_you_mean(nearest: &Option<String>) -> String {
     nearest.as_ref().map_or_else(String::new, |known| format!("; did you mean {known}?"))
 }
-
-/// Properties on which delivery rests; a `-X` would break it or has a key of its own.
-const OWNED_PROPERTIES: &[(&str, &str)] = &[
-    ("bootstrap.servers", "use --brokers"),
-    ("metadata.broker.list", "use --brokers"),
-    ("group.id", "use --group"),
-    ("enable.auto.commit", "offsets are committed with the output"),
-    ("auto.commit.enable", "offsets are committed with the output"),
-    ("enable.auto.offset.store", "offsets are committed with the output"),
-    ("auto.offset.reset", "use --from; where a commit exists, offsets are never reset"),
-];
 
 /// Read from the current directory where `--config` names no other.
 const DEFAULT_FILE: &str = "wellstream.toml";

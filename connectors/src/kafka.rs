@@ -17,6 +17,7 @@ mod partitioner;
 mod quarantine;
 mod producer;
 pub mod sink;
+pub mod quarantined;
 
 pub use error::KafkaError;
 pub use settings::{KafkaSettings, TopicNames};

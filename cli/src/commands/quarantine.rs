@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 
 use serde::Serialize;
 use wellstream_connectors::MachineClock;
-use wellstream_connectors::kafka::quarantined::{Quarantined, Resender};
+use wellstream_connectors::kafka::quarantined::{Quarantined, Sender};
 use wellstream_core::record::{Fate, Reason};
 
 use crate::args::QuarantineFilter;
@@ -35,7 +35,11 @@ pub(crate) fn list(settings: &Settings, filter: &QuarantineFilter, json: bool) -
     let now_ms = MachineClock::start().wall_ms();
     let mut out = io::stdout().lock();
     if !json {
-        writeln!(out, "{:<19} {:<24} {:>5} {:>12} {:>9} {:>9}  {}", "reason", "topic", "part.", "offset", "bytes", "age", "sent")?;
+        writeln!(
+            out,
+            "{:<19} {:<24} {:>5} {:>12} {:>9} {:>9}  sent",
+            "reason", "topic", "part.", "offset", "bytes", "age"
+        )?;
     }
     let mut shown = 0;
     let mut result = Ok(());
@@ -64,7 +68,7 @@ pub(crate) fn list(settings: &Settings, filter: &QuarantineFilter, json: bool) -
 pub(crate) fn replay(settings: &Settings, filter: &QuarantineFilter, yes: bool) -> Result<(), Failure> {
     check(filter)?;
     let connection = kafka::connect(&kafka::settings(settings, "quarantine replay")?)?;
-    let mut resender = if yes { Some(Resender::open(&connection).map_err(kafka::failure)?) } else { None };
+    let mut sender = if yes { Some(Sender::open(&connection).map_err(kafka::failure)?) } else { None };
     let (mut sent, mut left_out, mut elsewhere) = (0_usize, 0_u64, 0_u64);
     let mut result = Ok(());
     let foreign = connection
@@ -85,8 +89,8 @@ pub(crate) fn replay(settings: &Settings, filter: &QuarantineFilter, yes: bool) 
                 return ControlFlow::Continue(());
             }
             sent += 1;
-            if let Some(resender) = &mut resender {
-                result = resender.send(&record.topic, record.key.as_deref(), record.value.as_deref());
+            if let Some(sender) = &mut sender {
+                result = sender.send((&record.topic, None), record.key.as_deref(), record.value.as_deref());
             }
             if result.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         })
@@ -94,9 +98,9 @@ pub(crate) fn replay(settings: &Settings, filter: &QuarantineFilter, yes: bool) 
     result.map_err(kafka::failure)?;
     let mut out = io::stdout().lock();
     let count = thousands(sent as u64);
-    match resender {
-        Some(resender) => {
-            resender.finish().map_err(kafka::failure)?;
+    match sender {
+        Some(sender) => {
+            sender.finish().map_err(kafka::failure)?;
             writeln!(out, "{count} records sent back; they stay in {} as well", settings.quarantine)?;
         }
         None => writeln!(out, "{count} records would be sent back; do it with --yes")?,
@@ -118,8 +122,11 @@ fn matches(filter: &QuarantineFilter, record: &Quarantined) -> bool {
 
 /// A reason that nothing can have is a slip of the finger.
 fn check(filter: &QuarantineFilter) -> Result<(), Failure> {
-    let known: Vec<_> =
-        Reason::ALL.iter().filter(|reason| reason.fate() != Fate::Dropped).map(|reason| reason.name()).collect();
+    let known: Vec<_> = Reason::ALL
+        .iter()
+        .filter(|reason| reason.fate() != Fate::Dropped)
+        .map(|reason| reason.name())
+        .collect();
     match filter.reason.iter().find(|reason| !known.contains(&reason.as_str())) {
         None => Ok(()),
         Some(reason) => Err(Failure::usage(format!("--reason: {reason:?} is none of {}", known.join(", ")))),

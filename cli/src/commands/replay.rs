@@ -1,7 +1,10 @@
 //! `wellstream replay`: generated load, into the engine here or to Kafka.
 
+mod load;
+
 use std::collections::BTreeMap;
 
+use wellstream_connectors::MachineClock;
 use wellstream_connectors::count::CountSink;
 use wellstream_core::record::PartitionId;
 use wellstream_replay::generate::{Generator, Setup};
@@ -22,13 +25,15 @@ pub(crate) fn replay(loaded: &Loaded) -> Result<(), Failure> {
     }
     let scenario = scenario(loaded)?;
     let events = settings.events.unwrap_or(scenario.events);
-    in_memory(settings, scenario, events)
+    match settings.brokers {
+        Some(_) => load::to_kafka(settings, scenario, events),
+        None => in_memory(settings, scenario, events),
+    }
 }
 
 fn in_memory(settings: &Settings, scenario: Scenario, events: u64) -> Result<(), Failure> {
     let job = Job::new(settings)?;
-    // Event times end before now, as if all had been sent in time.
-    let start_ms = job.clock.wall_ms() - scenario.span_ms(events) - MARGIN_MS;
+    let start_ms = start_ms(&scenario, events, job.clock);
     let partitions = [settings.partitions; 2];
     let generator = Generator::new(scenario, Setup { start_ms, partitions, ..Setup::default() });
     let ends = ends(&generator, events);
@@ -56,6 +61,11 @@ fn scenario(loaded: &Loaded) -> Result<Scenario, Failure> {
         };
     }
     Ok(scenario)
+}
+
+/// Event times end before now, as if all had been sent in time.
+fn start_ms(scenario: &Scenario, events: u64, clock: MachineClock) -> i64 {
+    clock.wall_ms() - scenario.span_ms(events) - MARGIN_MS
 }
 
 /// How many readings each partition gets.

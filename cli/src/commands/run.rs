@@ -1,6 +1,7 @@
 //! `wellstream run`: source, rules, sinks and signals put together, then the engine, then the summary.
 
 mod embedded;
+mod kafka;
 mod sinks;
 
 use std::io::{self, Write};
@@ -100,7 +101,7 @@ pub(crate) fn run(settings: &Settings) -> Result<(), Failure> {
     };
     let followers = sinks::followers(&choices, console_sink)?;
     let outcome = match settings.brokers {
-        Some(_) => Err(Failure::usage("--brokers is still being built")),
+        Some(_) => kafka::run(&job, &choices, followers),
         None => embedded::run(&job, followers),
     };
     // The last table comes before the summary, and before an error: it says how far the run came.

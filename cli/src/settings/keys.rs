@@ -108,7 +108,7 @@ const fn text(
 pub(crate) const KEYS: &[Key] = &[
     key("brokers", Kind::List, None, KAFKA, "H:P,..", "Kafka brokers; without them the source is embedded"),
     key("schema_registry", Kind::Url, None, RUN | REPLAY | SCHEMA, "URL", "Schema registry (Confluent API)"),
-    key("schemas", Kind::Text, None, RUN | REPLAY | SCHEMA, "DIR", "Without a registry: directory with well-data.avsc and tank-data.avsc, taken as the writer's (built-in ones if absent)"),
+    key("schemas", Kind::Text, None, RUN, "DIR", "Without a registry: directory with well-data.avsc and tank-data.avsc, taken as the writer's (built-in ones if absent)"),
     text("group", "wellstream", RUN, "ID", "Consumer group whose offsets are committed"),
     text("wells", "well-sensor-data", INPUTS, "TOPIC", "Topic of well readings"),
     text("tanks", "tank-sensor-data", INPUTS, "TOPIC", "Topic of tank readings"),

@@ -11,7 +11,7 @@ use std::time::Duration;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError as ClientError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Headers, Message};
-use rdkafka::producer::{BaseProducer, BaseRecord};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use super::context::Context;
@@ -116,8 +116,11 @@ impl Connection {
                         continue;
                     }
                     match Quarantined::read(&record) {
-                        Some(record) if visit(record).is_break() => return Ok(foreign),
-                        Some(_) => {}
+                        Some(record) => {
+                            if visit(record).is_break() {
+                                return Ok(foreign);
+                            }
+                        }
                         None => foreign += 1,
                     }
                 }
@@ -139,31 +142,36 @@ impl Connection {
     }
 }
 
-/// Sends records back to the topics they came from: same key, same value, the time of sending is now.
-pub struct Resender {
+/// Sends records as they are: quarantined ones back to their topics, or generated ones. The time of sending is now.
+pub struct Sender {
     producer: Arc<BaseProducer<ProducerEvents>>,
     bound: Duration,
 }
 
-impl Resender {
+impl Sender {
     /// Opens the producer.
     ///
     /// # Errors
     /// A setting is refused.
-    pub fn open(connection: &Connection) -> Result<Resender, KafkaError> {
+    pub fn open(connection: &Connection) -> Result<Sender, KafkaError> {
         let config = connection.settings.producer_config(QUARANTINE_BYTES_MAX, BATCH_BYTES_MAX);
         let bound = delivery_bound(&config);
         let producer = config
             .create_with_context(ProducerEvents::new(None))
             .map_err(|error| KafkaError::request("making a producer", &error))?;
-        Ok(Resender { producer: Arc::new(producer), bound })
+        Ok(Sender { producer: Arc::new(producer), bound })
     }
 
-    /// Queues one record. A full queue is waited for.
+    /// Queues one record, for the partition that its key decides where none is given. A full queue is waited for.
     ///
     /// # Errors
     /// The client refuses it, or cannot go on.
-    pub fn send(&mut self, topic: &str, key: Option<&[u8]>, value: Option<&[u8]>) -> Result<(), KafkaError> {
+    pub fn send(
+        &mut self,
+        (topic, partition): (&str, Option<u32>),
+        key: Option<&[u8]>,
+        value: Option<&[u8]>,
+    ) -> Result<(), KafkaError> {
         let failed = |reason: String| KafkaError::Request {
             request: format!("sending to {topic}"),
             reason,
@@ -172,6 +180,7 @@ impl Resender {
         let mut record: BaseRecord<'_, [u8], [u8]> = BaseRecord::to(topic);
         record.key = key;
         record.payload = value;
+        record.partition = partition.and_then(|number| i32::try_from(number).ok());
         let deadline = Deadline::after(self.bound);
         loop {
             match self.producer.send(record) {

@@ -1,5 +1,6 @@
 //! The sinks beside Kafka.
 
+use wellstream_connectors::jsonl::JsonLinesSink;
 use wellstream_core::engine::Sink;
 
 use crate::console::ConsoleSink;
@@ -17,7 +18,10 @@ pub(super) fn followers(
             SinkChoice::Console => {
                 followers.extend(console.take().map(|sink| Box::new(sink) as Box<dyn Sink>))
             }
-            SinkChoice::Jsonl(_) => return Err(Failure::usage("sink jsonl is still being built")),
+            SinkChoice::Jsonl(path) => {
+                let sink = JsonLinesSink::open(path).map_err(anyhow::Error::from)?;
+                followers.push(Box::new(sink));
+            }
             SinkChoice::Kafka | SinkChoice::Count => {}
         }
     }

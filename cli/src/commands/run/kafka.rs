@@ -1,0 +1,160 @@
+//! A run on Kafka: from the committed offsets on, and again from there when an epoch was aborted.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use wellstream_connectors::fanout::FanoutSink;
+use wellstream_connectors::kafka::sink::{KafkaOutputs, KafkaSink, ResultSchemas};
+use wellstream_connectors::kafka::source::KafkaSource;
+use wellstream_connectors::kafka::topics::Connection;
+use wellstream_connectors::kafka::{KafkaError, KafkaSettings, TopicNames};
+use wellstream_connectors::machine_clock::Deadline;
+use wellstream_connectors::runtime::{self, Control, Ending};
+use wellstream_core::engine::{LostHistory, PartitionStart, Resume, ResumePolicy, Sink, SourceError};
+use wellstream_core::record::PartitionId;
+use wellstream_core::telemetry::Totals;
+
+use super::Job;
+use crate::exit::Failure;
+use crate::settings::{KeyedBy, OnLostHistory, Settings, SinkChoice};
+use crate::{kafka, schemas};
+
+/// Runs until the end, the end of `--duration`, or a signal.
+pub(super) fn run(
+    job: &Job<'_>,
+    choices: &[SinkChoice],
+    followers: Vec<Box<dyn Sink>>,
+) -> Result<Totals, Failure> {
+    let settings = job.settings;
+    let client = kafka::settings(settings, "run")?;
+    let names = kafka::topics(settings);
+    let readings = schemas::of_readings(settings)?;
+    let connection = kafka::connect(&client)?;
+    let mut starts = facts(job, &connection, &names)?;
+    let ends: Vec<i64> = starts.iter().map(|start| start.log_end).collect();
+    let outputs = outputs(job, choices)?;
+    let truth = KafkaSink::open(&connection, &names, outputs).map_err(kafka::failure)?;
+    let mut sink = job.stopwatch.sink(FanoutSink::new(followers, Box::new(truth)));
+    let engine = job.engine(settings.until_end);
+    let mut totals = Totals::default();
+    let mut connection = connection;
+    loop {
+        let resume = resume(job, &connection, &names, &starts, outputs)?;
+        let partitions_total = resume.partitions.len();
+        let source = |places: &[(PartitionId, i64)]| {
+            KafkaSource::open(&client, &names, places, partitions_total)
+                .map(|source| job.stopwatch.source(source))
+                .map_err(|error| no_source(places, &error))
+        };
+        let left = settings.duration.map(|span| span.duration().saturating_sub(job.clock.elapsed()));
+        let control = Control { stop: &job.stop, duration: left, observe: &mut |_, _| {} };
+        let report = runtime::run(&engine, &resume, readings.clone(), source, sink, control)
+            .map_err(anyhow::Error::from)?;
+        totals.merge(&report.totals);
+        if report.ending == Ending::Finished || job.stop.load(Ordering::Relaxed) {
+            return Ok(totals);
+        }
+        tracing::warn!("an epoch was not committed for sure: starting again from the committed offsets");
+        sink = report.sink;
+        (connection, starts) = again(job, &client, &names)?;
+        // The ends of a bounded run are those of its first start.
+        for (start, end) in starts.iter_mut().zip(&ends) {
+            start.log_end = *end;
+        }
+    }
+}
+
+/// What the brokers tell about the partitions.
+fn facts(job: &Job<'_>, connection: &Connection, names: &TopicNames) -> Result<Vec<PartitionStart>, Failure> {
+    let settings = job.settings;
+    let keyed_by_facility = settings.keyed_by == KeyedBy::Facility;
+    connection.starts(names, kafka::start_from(settings), keyed_by_facility).map_err(kafka::failure)
+}
+
+/// Connects anew in the middle of a run: a broker in restart is waited for, but not for ever.
+fn again(
+    job: &Job<'_>,
+    client: &KafkaSettings,
+    names: &TopicNames,
+) -> Result<(Connection, Vec<PartitionStart>), Failure> {
+    let deadline = Deadline::after(RECONNECT_TIME_MAX);
+    let keyed_by_facility = job.settings.keyed_by == KeyedBy::Facility;
+    loop {
+        job.clock.park(RECONNECT_PAUSE);
+        let attempt = Connection::open(client).and_then(|connection| {
+            let starts = connection.starts(names, kafka::start_from(job.settings), keyed_by_facility)?;
+            Ok((connection, starts))
+        });
+        match attempt {
+            Ok(found) => return Ok(found),
+            Err(error) => {
+                let is_over = deadline.passed() || job.stop.load(Ordering::Relaxed);
+                if is_over || !error.retry_helps() {
+                    return Err(kafka::failure(error));
+                }
+                tracing::warn!("{error}; trying again");
+            }
+        }
+    }
+}
+
+/// Where the engine starts, with the alarms in force where the group has commits.
+fn resume(
+    job: &Job<'_>,
+    connection: &Connection,
+    names: &TopicNames,
+    starts: &[PartitionStart],
+    outputs: KafkaOutputs,
+) -> Result<Resume, Failure> {
+    let is_restart = starts.iter().any(|start| start.committed.is_some());
+    let alarms = match is_restart && outputs.results.is_some() {
+        true => connection.alarms_in_force(&names.alerts).map_err(kafka::failure)?,
+        false => Vec::new(),
+    };
+    let resume =
+        Resume::plan(starts, alarms, job.rules.hash(), policy(job.settings)).map_err(anyhow::Error::from)?;
+    if !resume.lost.is_empty() {
+        let lost: Vec<_> = resume.lost.iter().map(ToString::to_string).collect();
+        tracing::error!(
+            "history lost in {}: starting at the committed offsets; results that were open there are taken as \
+             decided (--on-lost-history refuse stops instead)",
+            lost.join(", ")
+        );
+    }
+    Ok(resume)
+}
+
+fn policy(settings: &Settings) -> ResumePolicy {
+    ResumePolicy {
+        lost_history: match settings.on_lost_history {
+            OnLostHistory::Start => LostHistory::Start,
+            OnLostHistory::Refuse => LostHistory::Refuse,
+        },
+        accept_rules_change: settings.accept_rules_change,
+        until_end: settings.until_end,
+        keyed_by_facility: settings.keyed_by == KeyedBy::Facility,
+    }
+}
+
+/// What goes to Kafka: everything with sink kafka, else only offsets.
+fn outputs(job: &Job<'_>, choices: &[SinkChoice]) -> Result<KafkaOutputs, Failure> {
+    if !choices.contains(&SinkChoice::Kafka) {
+        return Ok(KafkaOutputs::default());
+    }
+    let [enriched, alert] = schemas::of_results(job.settings)?;
+    let results = ResultSchemas { enriched, alert, rules: job.rules.hash() };
+    Ok(KafkaOutputs { results: Some(results), quarantine: true })
+}
+
+/// A lane's source could not be opened; its first partition stands for all.
+fn no_source(places: &[(PartitionId, i64)], error: &KafkaError) -> SourceError {
+    use wellstream_core::record::Side;
+    let partition =
+        places.first().map_or(PartitionId { side: Side::Well, number: 0 }, |(partition, _)| *partition);
+    SourceError { partition, message: error.to_string() }
+}
+
+/// Between two attempts to connect anew.
+const RECONNECT_PAUSE: Duration = Duration::from_secs(1);
+/// After that long without a broker the run ends: whoever supervises it should know.
+const RECONNECT_TIME_MAX: Duration = Duration::from_secs(300);
