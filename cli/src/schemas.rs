@@ -1,4 +1,5 @@
-//! From settings to schemas: where those of the readings come from, and the ids under which results are written.
+//! From settings to schemas: where those of the readings come from, and the ids under which results are
+//! written.
 
 use std::fs;
 use std::sync::Arc;

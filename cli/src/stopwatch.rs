@@ -9,7 +9,8 @@ use wellstream_core::engine::{
 };
 use wellstream_core::record::{PartitionId, Record};
 
-/// Notes when the first record was fetched and when the last row was committed. A clone is the same stopwatch.
+/// Notes when the first record was fetched and when the last row was committed. A clone is the same
+/// stopwatch.
 #[derive(Clone)]
 pub(crate) struct Stopwatch {
     clock: MachineClock,
@@ -17,8 +18,8 @@ pub(crate) struct Stopwatch {
 }
 
 struct Times {
-    /// Nanoseconds; `u64::MAX` before the first record. All lanes lower it, the command reads it when they have
-    /// ended, so relaxed.
+    /// Nanoseconds; `u64::MAX` before the first record. All lanes lower it, the command reads it when they
+    /// have ended, so relaxed.
     first: AtomicU64,
     /// Nanoseconds; 0 before the first row. Written by the committer, read when it has ended, so relaxed.
     last: AtomicU64,

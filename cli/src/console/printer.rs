@@ -51,10 +51,11 @@ impl Printer<'_> {
         let second = now_ms / 1_000;
         let new_second = second != std::mem::replace(&mut self.second, second) || last;
         let since_table_ms = now_ms - self.table_ms;
-        let table_due = since_table_ms >= TABLE_MS || last;
         let (alerts, table) = {
             let mut board = lock(self.board);
             let alerts = board.take_alerts(new_second);
+            // The last table only where it says more than the one before.
+            let table_due = since_table_ms >= TABLE_MS || (last && board.counts() != self.before);
             (alerts, table_due.then(|| (board.counts(), board.take_table())))
         };
         let mut page = text::alerts(&alerts);

@@ -201,10 +201,7 @@ impl Layers {
 
 /// Variables that belong to the scripts and tests, and the one that names the file.
 fn exempt(name: &str) -> bool {
-    const PREFIXES: [&str; 3] = ["WELLSTREAM_TEST_", "WELLSTREAM_SERVICES", "WELLSTREAM_SIZE"];
-    const NAMES: [&str; 4] =
-        [FILE_VARIABLE, "WELLSTREAM_KAFKA_PORT", "WELLSTREAM_REGISTRY_PORT", "WELLSTREAM_REDIS_PORT"];
-    NAMES.contains(&name) || PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+    name == FILE_VARIABLE || SCRIPTS.iter().any(|prefix| name.starts_with(prefix))
 }
 
 fn bad(key: &Key, origin: &Origin, message: String) -> SettingsError {
@@ -241,3 +238,20 @@ fn located(text: &str, error: &toml::de::Error) -> String {
 
 /// Names the file, as --config does.
 pub(crate) const FILE_VARIABLE: &str = "WELLSTREAM_CONFIG";
+
+/// How the variables of scripts and tests begin.
+const SCRIPTS: [&str; 13] = [
+    "WELLSTREAM_TEST_",
+    "WELLSTREAM_SERVICES",
+    "WELLSTREAM_SIZE",
+    "WELLSTREAM_CACHE",
+    "WELLSTREAM_HEALTH_WAIT_S",
+    "WELLSTREAM_PORT_SHIFT",
+    "WELLSTREAM_TOOL_LOG",
+    "WELLSTREAM_KAFKA_PORT",
+    "WELLSTREAM_KAFKA_CONTROLLER_PORT",
+    "WELLSTREAM_KAFKA_SASL_PORT",
+    "WELLSTREAM_KAFKA_HEAP",
+    "WELLSTREAM_REGISTRY_PORT",
+    "WELLSTREAM_REDIS_PORT",
+];

@@ -1,7 +1,8 @@
 //! The quarantine topic read back: what lies in it, and sending records to where they came from.
 //!
-//! Enters: records with the headers of avro-schemas/quarantine-headers.json. Leaves: [`Quarantined`] records, or the
-//! same keys and values on their source topics. Drops: records that carry no such headers; they are counted.
+//! Enters: records with the headers of avro-schemas/quarantine-headers.json. Leaves: [`Quarantined`] records,
+//! or the same keys and values on their source topics. Drops: records that carry no such headers; they are
+//! counted.
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -14,10 +15,10 @@ use rdkafka::message::{BorrowedMessage, Headers, Message};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
+use super::KafkaError;
 use super::context::Context;
 use super::producer::{ProducerEvents, check, delivery_bound, drain, serve_events};
 use super::topics::Connection;
-use super::KafkaError;
 use crate::limits::{BATCH_BYTES_MAX, QUARANTINE_BYTES_MAX, QUEUE_FULL_PAUSE, REQUEST_TIMEOUT};
 use crate::machine_clock::Deadline;
 
@@ -69,8 +70,8 @@ impl Quarantined {
 }
 
 impl Connection {
-    /// Shows every record that the quarantine topic holds now, partition by partition mixed, until `visit` breaks.
-    /// Returns how many records there were that are not ours.
+    /// Shows every record that the quarantine topic holds now, partition by partition mixed, until `visit`
+    /// breaks. Returns how many records there were that are not ours.
     ///
     /// # Errors
     /// The topic is missing, the brokers do not answer, or refuse.
@@ -142,7 +143,8 @@ impl Connection {
     }
 }
 
-/// Sends records as they are: quarantined ones back to their topics, or generated ones. The time of sending is now.
+/// Sends records as they are: quarantined ones back to their topics, or generated ones. The time of sending
+/// is now.
 pub struct Sender {
     producer: Arc<BaseProducer<ProducerEvents>>,
     bound: Duration,
@@ -162,7 +164,8 @@ impl Sender {
         Ok(Sender { producer: Arc::new(producer), bound })
     }
 
-    /// Queues one record, for the partition that its key decides where none is given. A full queue is waited for.
+    /// Queues one record, for the partition that its key decides where none is given. A full queue is waited
+    /// for.
     ///
     /// # Errors
     /// The client refuses it, or cannot go on.

@@ -1,4 +1,5 @@
-//! Generated load to Kafka: topics and schemas are seen to, then records are sent as fast as brokers take them.
+//! Generated load to Kafka: topics and schemas are seen to, then records are sent as fast as brokers take
+//! them.
 
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -79,7 +80,8 @@ fn send(
     Ok(sent)
 }
 
-/// The ids to write: registered, or without a registry fixed ones. The nullable versions only where they are used.
+/// The ids to write: registered, or without a registry fixed ones. The nullable versions only where they are
+/// used.
 fn schema_ids(settings: &Settings, scenario: &Scenario) -> Result<SchemaIds, Failure> {
     let mut ids = SchemaIds::default();
     let Some(registry) = schemas::registry(settings) else { return Ok(ids) };
