@@ -230,6 +230,66 @@ pub(super) fn flush_for<C: ProducerContext>(producer: &BaseProducer<C>, time: Du
     error == RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR
 }
 
+/// A commit of offsets on its way, with a reply queue of its own. The client's synchronous call waits for
+/// ever, and its asynchronous one tells nobody.
+pub(super) struct PendingCommit<'a> {
+    replies: NonNull<RDKafkaQueue>,
+    _consumer: &'a BaseConsumer<Context>,
+}
+
+impl PendingCommit<'_> {
+    /// Sends the commit.
+    pub(super) fn start<'a>(
+        consumer: &'a BaseConsumer<Context>,
+        offsets: &TopicPartitionList,
+    ) -> Result<PendingCommit<'a>, RDKafkaErrorCode> {
+        let client = consumer.client().native_ptr();
+        // SAFETY: the client lives for 'a; the list is copied; without a callback there is nothing to call.
+        unsafe {
+            let replies = NonNull::new(sys::rd_kafka_queue_new(client)).ok_or(RDKafkaErrorCode::Fail)?;
+            // From here on, dropping it destroys the queue.
+            let pending = PendingCommit { replies, _consumer: consumer };
+            let error =
+                sys::rd_kafka_commit_queue(client, offsets.ptr(), replies.as_ptr(), None, ptr::null_mut());
+            match error {
+                RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR => Ok(pending),
+                error => Err(RDKafkaErrorCode::from(error)),
+            }
+        }
+    }
+
+    /// Waits for the outcome, that of the first partition that failed if any did.
+    pub(super) fn wait(&self, time: Duration) -> Option<Result<(), RDKafkaErrorCode>> {
+        let time_ms = c_int::try_from(time.as_millis()).unwrap_or(c_int::MAX);
+        // SAFETY: the queue is ours; the event is null or ours until destroyed, and its list lives as long as
+        // it.
+        unsafe {
+            let event = sys::rd_kafka_queue_poll(self.replies.as_ptr(), time_ms);
+            if event.is_null() {
+                return None;
+            }
+            let mut errors = vec![sys::rd_kafka_event_error(event)];
+            let list = sys::rd_kafka_event_topic_partition_list(event);
+            if !list.is_null() {
+                let count = usize::try_from((*list).cnt).unwrap_or(0);
+                errors.extend((0..count).map(|index| (*(*list).elems.add(index)).err));
+            }
+            sys::rd_kafka_event_destroy(event);
+            let failed =
+                errors.into_iter().find(|error| *error != RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR);
+            Some(failed.map_or(Ok(()), |error| Err(RDKafkaErrorCode::from(error))))
+        }
+    }
+}
+
+impl Drop for PendingCommit<'_> {
+    fn drop(&mut self) {
+        // SAFETY: ours since `start`, destroyed only here; a late reply finds the queue closed and is
+        // dropped.
+        unsafe { sys::rd_kafka_queue_destroy(self.replies.as_ptr()) };
+    }
+}
+
 /// The ids of topics, 22 characters of base64 as Kafka prints them; `None` where the broker or its rules do
 /// not tell.
 pub(super) fn topic_ids(

@@ -1,4 +1,4 @@
-//! What a client says about itself: errors, logs, outcomes of commits. One context per client; it is told
+//! What a client says about itself: errors and logs. One context per client; it is told
 //! things by the thread that polls the client, and by no other.
 
 use std::sync::Mutex;
@@ -7,8 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::ConsumerContext;
-use rdkafka::error::{KafkaError as ClientError, KafkaResult, RDKafkaErrorCode};
-use rdkafka::topic_partition_list::TopicPartitionList;
+use rdkafka::error::{KafkaError as ClientError, RDKafkaErrorCode};
 
 use super::error::{is_authentication, plain};
 use crate::limits::WARNING_INTERVAL;
@@ -24,7 +23,6 @@ pub(super) struct Context {
     /// Set where the client has said an error that reaches no queue; taken by the source, on the same thread.
     doubt: AtomicBool,
     trouble: Mutex<Trouble>,
-    commit: Mutex<Option<Result<(), RDKafkaErrorCode>>>,
 }
 
 struct Trouble {
@@ -43,7 +41,6 @@ impl Context {
             troubled: AtomicBool::new(false),
             doubt: AtomicBool::new(false),
             trouble: Mutex::new(trouble),
-            commit: Mutex::new(None),
         }
     }
 
@@ -101,11 +98,6 @@ impl Context {
     pub(super) fn take_doubt(&self) -> bool {
         self.doubt.load(Ordering::Relaxed) && self.doubt.swap(false, Ordering::Relaxed)
     }
-
-    /// The outcome of the last asynchronous commit, once.
-    pub(super) fn take_commit(&self) -> Option<Result<(), RDKafkaErrorCode>> {
-        lock(&self.commit).take()
-    }
 }
 
 impl ClientContext for Context {
@@ -129,13 +121,7 @@ impl ClientContext for Context {
     }
 }
 
-impl ConsumerContext for Context {
-    fn commit_callback(&self, result: KafkaResult<()>, offsets: &TopicPartitionList) {
-        let code = |error: ClientError| error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail);
-        let each = || offsets.elements().iter().try_for_each(|element| element.error());
-        *lock(&self.commit) = Some(result.and_then(|()| each()).map_err(code));
-    }
-}
+impl ConsumerContext for Context {}
 
 /// A poisoned lock holds plain values that a panic elsewhere cannot have left half-written.
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

@@ -3,13 +3,13 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
+use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use wellstream_core::engine::{CommitOutcome, EpochOffsets, SinkError};
 use wellstream_core::record::PartitionId;
 
-use super::batch;
+use super::batch::{self, PendingCommit};
 use super::context::Context;
 use super::error::is_transient;
 use super::topics::Connection;
@@ -137,15 +137,15 @@ impl OffsetCommitter {
         deadline: Deadline,
     ) -> Option<Result<(), RDKafkaErrorCode>> {
         let context = self.consumer.context();
-        // Asynchronous: the synchronous call waits for an answer without any bound.
-        if let Err(error) = self.consumer.commit(list, CommitMode::Async) {
-            return Some(Err(error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail)));
-        }
+        let pending = match PendingCommit::start(&self.consumer, list) {
+            Ok(pending) => pending,
+            Err(code) => return Some(Err(code)),
+        };
         while !deadline.passed() {
-            drop(self.consumer.poll(deadline.left().min(RETRY_PAUSE)));
-            if let Some(outcome) = context.take_commit() {
+            if let Some(outcome) = pending.wait(deadline.left().min(RETRY_PAUSE)) {
                 return Some(outcome);
             }
+            drop(self.consumer.poll(Duration::ZERO));
             if let Some(reason) = context.refused(true) {
                 context.troubled(None, &reason);
                 return Some(Err(RDKafkaErrorCode::Authentication));

@@ -13,7 +13,7 @@ use wellstream_core::engine::SinkError;
 
 use super::batch::flush_for;
 use super::context::{Context, lock};
-use super::quarantine::{TooLarge, too_large};
+use super::quarantine::{Refused, refused};
 use crate::limits::FLUSH_MARGIN;
 use crate::machine_clock::Deadline;
 
@@ -28,8 +28,8 @@ pub(super) struct ProducerEvents {
 struct Failures {
     /// How many records, by topic and error.
     counts: BTreeMap<(String, String), u64>,
-    /// Quarantine records that the broker found too large: they go again as headers.
-    too_large: Vec<TooLarge>,
+    /// Quarantine records that the broker found too large, alone or in their batch.
+    refused: Vec<Refused>,
 }
 
 impl ProducerEvents {
@@ -49,8 +49,8 @@ impl ProducerEvents {
             Some(RDKafkaErrorCode::MessageSizeTooLarge | RDKafkaErrorCode::MessageBatchTooLarge)
         );
         let ours = is_size && self.quarantine.as_deref() == Some(message.topic());
-        if let Some(again) = ours.then(|| too_large(message)).flatten() {
-            failed.too_large.push(again);
+        if let Some(again) = ours.then(|| refused(message)).flatten() {
+            failed.refused.push(again);
             return;
         }
         let reason = code.map_or_else(|| error.to_string(), |code| code.to_string());
@@ -61,9 +61,9 @@ impl ProducerEvents {
         &self.context
     }
 
-    /// Quarantine records to be sent again as headers.
-    pub(super) fn take_too_large(&self) -> Vec<TooLarge> {
-        std::mem::take(&mut lock(&self.failed).too_large)
+    /// Quarantine records that were refused for their size.
+    pub(super) fn take_refused(&self) -> Vec<Refused> {
+        std::mem::take(&mut lock(&self.failed).refused)
     }
 
     /// What was not delivered, as text; forgets it.

@@ -7,10 +7,11 @@ use rdkafka::message::{Header, Headers, Message, OwnedHeaders};
 use sha2::{Digest, Sha256};
 use wellstream_core::record::Reject;
 
-/// A record that goes as headers only.
+/// A record that the broker refused for its size, or for that of the batch it was in.
 #[derive(Debug)]
-pub(super) struct TooLarge {
+pub(super) struct Refused {
     pub(super) key: Option<Vec<u8>>,
+    pub(super) value: Vec<u8>,
     pub(super) headers: OwnedHeaders,
 }
 
@@ -44,16 +45,16 @@ pub(super) fn with_digest(headers: OwnedHeaders, value: &[u8]) -> OwnedHeaders {
         .insert(Header { key: VALUE_SHA256, value: Some(hex.as_bytes()) })
 }
 
-/// What a record that the broker refused for its size becomes; `None` where it has no value any more, so that
-/// its size cannot be the value's fault.
-pub(super) fn too_large(message: &impl Message) -> Option<TooLarge> {
-    let value = message.payload()?;
+/// A record that was refused, to be sent again; `None` where it has no value any more, so that its size
+/// cannot be the value's fault.
+pub(super) fn refused(message: &impl Message) -> Option<Refused> {
+    let value = message.payload()?.to_vec();
     let sent = message.headers()?;
     let headers = (0..sent.count()).fold(OwnedHeaders::new_with_capacity(8), |headers, index| {
         let header = sent.get(index);
         headers.insert(Header { key: header.key, value: header.value })
     });
-    Some(TooLarge { key: message.key().map(<[u8]>::to_vec), headers: with_digest(headers, value) })
+    Some(Refused { key: message.key().map(<[u8]>::to_vec), value, headers })
 }
 
 /// Bytes that a record takes in a batch beside its value: key, headers and framing, generously.

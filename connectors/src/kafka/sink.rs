@@ -251,21 +251,29 @@ impl Outputs {
 
     /// Everything of the epoch is acknowledged when this returns.
     fn deliver(&mut self) -> Result<(), SinkError> {
-        loop {
-            drain(&self.producer, self.bound)?;
-            let again = self.events().take_too_large();
-            if again.is_empty() {
-                break;
-            }
-            for record in again {
-                let record = quarantine_record(&self.names, record.key.as_deref(), None, record.headers);
-                send(&self.producer, record, self.bound)?;
-            }
+        drain(&self.producer, self.bound)?;
+        for refused in self.events().take_refused() {
+            self.send_again(refused)?;
         }
         self.raise()?;
         check(&self.producer)?;
         self.events().context().works();
         Ok(())
+    }
+
+    /// A batch is refused as a whole, for one record in it: alone, a small one passes. What is refused again
+    /// goes as headers.
+    fn send_again(&self, refused: quarantine::Refused) -> Result<(), SinkError> {
+        let quarantine::Refused { key, value, headers } = refused;
+        let record = quarantine_record(&self.names, key.as_deref(), Some(&value), headers.clone());
+        send(&self.producer, record, self.bound)?;
+        drain(&self.producer, self.bound)?;
+        if self.events().take_refused().is_empty() {
+            return Ok(());
+        }
+        let headers = quarantine::with_digest(headers, &value);
+        send(&self.producer, quarantine_record(&self.names, key.as_deref(), None, headers), self.bound)?;
+        drain(&self.producer, self.bound)
     }
 
     /// Ends the run where a record was given up: its epoch must not be committed.

@@ -125,6 +125,18 @@ impl Connection {
         }
     }
 
+    /// Waits until the brokers that we ask know a topic that was just made.
+    fn await_topic(&self, name: &str) -> Result<(), KafkaError> {
+        let deadline = Deadline::after(REQUEST_TIMEOUT);
+        while self.partitions(name)?.is_none() {
+            if deadline.passed() {
+                return Err(timed_out(format!("waiting for topic {name}, which was made")));
+            }
+            self.pause();
+        }
+        Ok(())
+    }
+
     /// Waits a moment, serving the client's events.
     pub(super) fn pause(&self) {
         drop(self.consumer.poll(Duration::from_millis(50)));
@@ -228,7 +240,10 @@ impl Connection {
         let mut outcomes = Vec::with_capacity(results.len());
         for result in results {
             let (name, created) = match result {
-                Ok(name) => (name, Created::Made),
+                Ok(name) => {
+                    self.await_topic(&name)?;
+                    (name, Created::Made)
+                }
                 Err((name, RDKafkaErrorCode::TopicAlreadyExists)) => {
                     let found = self.partitions(&name)?.unwrap_or_default();
                     let created =

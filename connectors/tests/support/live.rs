@@ -1,6 +1,7 @@
 //! What the tests against real servers share.
 #![allow(dead_code, unreachable_pub, clippy::allow_attributes, reason = "each test file uses a part of it")]
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -36,6 +37,12 @@ pub fn unique(what: &str) -> String {
     format!("test-{what}-{wall}-{}-{number}", std::process::id())
 }
 
+/// When this process began to ask, epoch ms. Records stamped long ago fall to retention while the tests run.
+pub fn now_ms() -> i64 {
+    static NOW: OnceLock<i64> = OnceLock::new();
+    *NOW.get_or_init(|| MachineClock::start().wall_ms())
+}
+
 pub fn names(prefix: &str) -> TopicNames {
     TopicNames {
         wells: format!("{prefix}-wells"),
@@ -67,7 +74,7 @@ pub fn producer(settings: &KafkaSettings, extra: &[(&str, &str)]) -> BaseProduce
 
 pub fn send(producer: &BaseProducer, topic: &str, partition: i32, key: Option<&[u8]>, value: Option<&[u8]>) {
     let mut record: BaseRecord<'_, [u8], [u8]> =
-        BaseRecord::to(topic).partition(partition).timestamp(1_700_000_000_000);
+        BaseRecord::to(topic).partition(partition).timestamp(now_ms());
     record.key = key;
     record.payload = value;
     while let Err((error, refused)) = producer.send(record) {
@@ -79,4 +86,18 @@ pub fn send(producer: &BaseProducer, topic: &str, partition: i32, key: Option<&[
 
 pub fn flush(producer: &BaseProducer) {
     producer.flush(Duration::from_secs(30)).unwrap();
+}
+
+/// Runs one admin call to its end.
+pub fn wait_for<F: Future>(future: F) -> F::Output {
+    use std::task::{Context, Poll, Waker};
+    let mut future = std::pin::pin!(future);
+    let clock = MachineClock::start();
+    loop {
+        if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            return output;
+        }
+        assert!(clock.elapsed() < Duration::from_secs(30), "no answer");
+        clock.sleep(Duration::from_millis(5));
+    }
 }
