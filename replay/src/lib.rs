@@ -8,3 +8,4 @@ pub mod generate;
 pub mod trace;
 pub mod oracle;
 pub mod verify;
+pub mod simulate;

@@ -25,6 +25,9 @@ pub(super) struct LanePartition {
     pub(super) segments: SegmentBuilder,
     pub(super) schemas: PartitionSchemas,
     pub(super) committed: i64,
+    /// The rewind point is never below this: where history was lost, open results below the committed offset
+    /// are taken as decided, and must not be met again by a later restart.
+    rewind_from: i64,
     pub(super) end: Option<i64>,
     pub(super) offset_next: i64,
     pub(super) log_end: i64,
@@ -38,7 +41,7 @@ pub(super) struct LanePartition {
 }
 
 impl LanePartition {
-    pub(super) fn new(index: u16, plan: &PartitionPlan) -> LanePartition {
+    pub(super) fn new(index: u16, plan: &PartitionPlan, decided_below_commit: bool) -> LanePartition {
         LanePartition {
             index,
             id: plan.partition,
@@ -46,6 +49,7 @@ impl LanePartition {
             segments: SegmentBuilder::new(limits::REWIND_SEGMENT_MS),
             schemas: PartitionSchemas::new(plan.schemas_given_up.clone()),
             committed: plan.committed,
+            rewind_from: if decided_below_commit { plan.committed } else { i64::MIN },
             end: plan.end,
             offset_next: plan.rewind,
             log_end: plan.log_end,
@@ -165,26 +169,36 @@ impl Desk {
         w_ms: &dyn Fn() -> i64,
     ) -> bool {
         let clock_before_ms = partition.clock.at_ms();
-        let LanePartition { clock, schemas, id, index, committed, segments, newest_ms, .. } = partition;
+        let LanePartition { clock, schemas, id, index, committed, segments, newest_ms, rewind_from, .. } =
+            partition;
         let verdict = judge(*id, record, clock, schemas, &*self.schemas.0, &self.rules, w_ms);
         if matches!(verdict, Verdict::Wait) {
             return false;
         }
         let reread = record.offset < *committed;
-        segments.record(record.offset, clock_before_ms);
+        if record.offset >= *rewind_from {
+            segments.record(record.offset, clock_before_ms);
+        }
         if reread {
             self.counts.reread += 1;
         } else {
             self.counts.events[id.side.index()] += 1;
             self.counts.bytes += record.value.map_or(0, |value| value.len() as u64);
         }
+        let on_time_ms = match verdict {
+            Verdict::Accepted(time_ms, _) => Some(time_ms),
+            Verdict::Rejected(_, _, on_time_ms) => on_time_ms,
+            Verdict::Wait => None,
+        };
+        if let Some(time_ms) = on_time_ms {
+            segments.on_time(time_ms);
+            *newest_ms = (*newest_ms).max(time_ms);
+        }
         match verdict {
             Verdict::Wait => {}
-            Verdict::Rejected(reason, schema_id) if !reread => self.reject(reason, *id, schema_id, record),
+            Verdict::Rejected(reason, schema_id, _) if !reread => self.reject(reason, *id, schema_id, record),
             Verdict::Rejected(..) => {}
             Verdict::Accepted(time_ms, reading) => {
-                segments.accepted(time_ms);
-                *newest_ms = (*newest_ms).max(time_ms);
                 if !reread {
                     self.counts.accepted[id.side.index()] += 1;
                 }

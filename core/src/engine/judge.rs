@@ -22,8 +22,8 @@ pub(super) enum Accepted<'a> {
 pub(super) enum Verdict<'a> {
     /// It enters the join, with this event time.
     Accepted(i64, Accepted<'a>),
-    /// It does not; the schema id is known where it has a frame.
-    Rejected(Reason, Option<u32>),
+    /// It does not; the schema id is known where it has a frame, the event time where it is on time.
+    Rejected(Reason, Option<u32>, Option<i64>),
     /// Its schema is not known yet: the partition waits.
     Wait,
 }
@@ -88,9 +88,9 @@ pub(super) fn judge<'a>(
 ) -> Verdict<'a> {
     let (id, body) = match decode::check_value(record.value).and_then(decode::split_frame) {
         Ok(frame) => frame,
-        Err(reason) => return Verdict::Rejected(reason, None),
+        Err(reason) => return Verdict::Rejected(reason, None, None),
     };
-    let rejected = |reason| Verdict::Rejected(reason, Some(id));
+    let rejected = |reason| Verdict::Rejected(reason, Some(id), None);
     let plan = match known.plan(schemas, partition.side, id, record.offset) {
         Ok(plan) => plan,
         Err(None) => return Verdict::Wait,
@@ -122,7 +122,7 @@ pub(super) fn judge<'a>(
     };
     match drop {
         _ if late => rejected(Reason::Late),
-        Some(reason) => rejected(reason),
+        Some(reason) => Verdict::Rejected(reason, Some(id), Some(time_ms)),
         None => Verdict::Accepted(time_ms, reading),
     }
 }

@@ -37,7 +37,7 @@ pub(super) struct PartitionCut {
     pub(super) unread: bool,
     /// When a record was last read, on the duty cycle's clock.
     pub(super) progress_ms: i64,
-    /// The newest event time accepted in this run, `NEVER` if none.
+    /// The newest on-time event time read in this run, `NEVER` if none.
     pub(super) newest_ms: i64,
     pub(super) schemas_given_up: Vec<(u32, i64)>,
 }

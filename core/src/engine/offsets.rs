@@ -97,7 +97,7 @@ impl DomainOffsets {
         self.partitions[partition].cut.as_ref().is_some_and(|cut| cut.ended)
     }
 
-    /// W at the end of a bounded run: newest accepted event time + B + 1 ms; none if nothing was accepted.
+    /// W at the end of a bounded run: newest on-time event time + B + 1 ms; none if nothing was read.
     pub(super) fn end_w_ms(&self, bound_ms: i64) -> Option<i64> {
         let newest = self.partitions.iter().filter_map(|p| p.cut.as_ref()).map(|cut| cut.newest_ms).max();
         newest.filter(|newest| *newest != NEVER).map(|newest| newest + bound_ms + 1)

@@ -10,7 +10,7 @@ use crate::exchange;
 use crate::join::{Join, JoinStart};
 use crate::limits;
 use crate::record::PartitionId;
-use crate::rules::Rules;
+use crate::rules::{JoinMode, Rules};
 use crate::time::{DomainWatermark, Gauge};
 
 use super::committer::CommitterSeat;
@@ -106,9 +106,12 @@ pub fn wire(settings: &EngineSettings, resume: &Resume, schemas: Arc<dyn Schemas
     let lane_outputs: Vec<_> = (0..lanes).map(|_| Arc::new(ArrayQueue::new(limits::LANE_OUTPUTS))).collect();
     let shard_outputs: Vec<_> =
         (0..shards).map(|_| Arc::new(ArrayQueue::new(settings.output_batches))).collect();
+    // The pair rule alone needs no verdict on what was open: with it, history that is left still helps.
+    let pairs_only = settings.rules.join == JoinMode::All && !settings.rules.outer;
+    let decided_below = !resume.lost.is_empty() && !pairs_only;
     let seats = senders.into_iter().enumerate().map(|(lane, senders)| {
         let own = resume.partitions.iter().enumerate().filter(|(index, _)| index % lanes == lane);
-        let own = own.map(|(index, plan)| LanePartition::new(u16::try_from(index).unwrap_or(u16::MAX), plan));
+        let own = own.map(|(index, plan)| LanePartition::new(narrow(index), plan, decided_below));
         let book = SchemaBook(Arc::clone(&schemas));
         let desk = Desk::new(Arc::clone(&settings.rules), book, senders, placing.clone(), wants);
         let (marks, out) = (Arc::clone(&marks[lane]), Arc::clone(&lane_outputs[lane]));
@@ -136,4 +139,9 @@ pub fn wire(settings: &EngineSettings, resume: &Resume, schemas: Arc<dyn Schemas
         offsets,
     );
     Wired { lanes: seats, shards: joins, committer, shared }
+}
+
+/// A domain has at most 65,536 partitions: `wire` is given them all.
+fn narrow(index: usize) -> u16 {
+    u16::try_from(index).unwrap_or(u16::MAX)
 }

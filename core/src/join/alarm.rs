@@ -78,13 +78,13 @@ impl AlarmTrack {
     }
 
     /// Steps that were decided before a restart only tell how far the episode in force reaches; if none is in
-    /// force, theirs is over.
-    pub(super) fn absorb(&mut self, until_ms: i64) {
+    /// force, theirs is over. Its highest risk is on record. Rows older than the gap are not looked at: their
+    /// partners may lie before what was read again, so they may not be the rows that were.
+    pub(super) fn absorb(&mut self, until_ms: i64, gap_ms: i64) {
         let due = self.steps.iter().take_while(|step| step.time_ms < until_ms).count();
-        for step in self.steps.drain(..due) {
+        for step in self.steps.drain(..due).filter(|step| step.time_ms + gap_ms >= until_ms) {
             if let Some(episode) = self.episode.as_mut().filter(|episode| step.time_ms >= episode.first_ms) {
                 episode.last_ms = episode.last_ms.max(step.time_ms);
-                episode.highest = episode.highest.max(step.highest);
             }
         }
     }

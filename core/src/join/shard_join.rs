@@ -158,7 +158,7 @@ impl Join {
             let track = &mut self.facilities[timer.facility as usize].alarm;
             if track.due_ms == Some(timer.at_ms) {
                 track.due_ms = None;
-                track.absorb(self.w_ms.saturating_sub(self.alarms.delay_ms));
+                track.absorb(self.w_ms.saturating_sub(self.alarms.delay_ms), self.rules.alarm_gap_ms);
                 self.schedule_alarm(timer.facility);
             }
         }

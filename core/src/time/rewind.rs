@@ -14,7 +14,7 @@ pub struct Segment {
     pub offset: i64,
     /// The partition's clock before that record, `NEVER` if it had none.
     pub clock_before_ms: i64,
-    /// The largest event time of its accepted readings, `NEVER` if it has none.
+    /// The largest event time of its on-time readings, `NEVER` if it has none.
     pub time_ms_max: i64,
 }
 
@@ -44,8 +44,8 @@ impl SegmentBuilder {
         }
     }
 
-    /// The record just read was accepted.
-    pub fn accepted(&mut self, time_ms: i64) {
+    /// The record just read is on time (also if a filter drops it: the end of a bounded run looks at it).
+    pub fn on_time(&mut self, time_ms: i64) {
         if let Some(open) = &mut self.open {
             open.time_ms_max = open.time_ms_max.max(time_ms);
         }
@@ -108,7 +108,7 @@ mod tests {
         let mut clock = NEVER;
         for (offset, time) in [(0, 100), (1, 104), (2, 112), (3, 108), (4, 125)] {
             lane.record(offset, clock);
-            lane.accepted(time);
+            lane.on_time(time);
             clock = clock.max(time);
         }
         let mut track = RewindTrack::default();

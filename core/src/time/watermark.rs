@@ -44,14 +44,25 @@ impl DomainWatermark {
         self.idle[partition] = idle;
     }
 
-    /// Moves W on to the minimum over the partitions that count. With none left, W stays.
+    /// Moves W on to the minimum over the partitions that count. With all idle, W stays. Once the last one that
+    /// counted has ended, W is the largest watermark of the ended ones: the minimum was never above that, so W
+    /// does not depend on the order in which shards heard of the ends.
     pub fn advance(&mut self) -> i64 {
-        let counting = |&(i, _): &(usize, &i64)| !self.idle[i] && !self.ended[i];
-        let minimum = self.watermarks_ms.iter().enumerate().filter(counting).map(|(_, w)| *w).min();
+        let minimum = self.minimum().or_else(|| self.ended_maximum());
         if let Some(minimum) = minimum {
             self.w_ms = if broken(Rule::WatermarkNeverBack) { minimum } else { self.w_ms.max(minimum) };
         }
         self.w_ms
+    }
+
+    fn minimum(&self) -> Option<i64> {
+        let counting = |&(i, _): &(usize, &i64)| !self.idle[i] && !self.ended[i];
+        self.watermarks_ms.iter().enumerate().filter(counting).map(|(_, w)| *w).min()
+    }
+
+    fn ended_maximum(&self) -> Option<i64> {
+        let ended = |&(i, _): &(usize, &i64)| self.ended[i];
+        self.watermarks_ms.iter().enumerate().filter(ended).map(|(_, w)| *w).max()
     }
 
     /// Moves W to a time that is known to be past everything (the end of a bounded run).
@@ -84,7 +95,7 @@ mod tests {
         domain.end(0);
         assert_eq!(domain.advance(), 70);
         domain.end(1);
-        assert_eq!(domain.advance(), 70, "with none left W stays");
+        assert_eq!(domain.advance(), 70, "with none left W is the largest of the ended");
         assert_eq!(domain.advance_to(90), 90);
     }
 }
