@@ -10,12 +10,12 @@ use wellstream_replay::simulate::{self, Family};
 /// Where a broken rule shows.
 fn family(rule: Rule) -> Family {
     match rule {
-        Rule::ClockRestored => Family::Clocks,
         Rule::WatermarkNeverBack
         | Rule::IdleAtCut
         | Rule::CommitAllPartitions
         | Rule::WatermarkRestored
         | Rule::ForgetStrictly => Family::Idle,
+        Rule::ClockRestored => Family::Clocks,
         Rule::EndStoresWatermark => Family::Ends,
         _ => Family::Exact,
     }

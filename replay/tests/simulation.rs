@@ -27,7 +27,7 @@ fn committed_output_is_exact_through_crashes_and_unknown_commits() {
 }
 
 #[test]
-fn clocks_moved_by_filtered_records_are_restored() {
+fn a_partition_that_comes_back_late_is_judged_by_its_restored_clock() {
     histories(Family::Clocks, 20_000);
 }
 

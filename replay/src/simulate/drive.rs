@@ -14,7 +14,7 @@ use wellstream_core::sabotage::{Rule, broken};
 use wellstream_core::schemas;
 use wellstream_core::time::Now;
 
-use super::history::{Family, History};
+use super::history::{Family, History, silent_from};
 use super::world::{SimSink, SimSource, Weather, World, lock};
 
 /// Runs a history until everything is committed.
@@ -89,7 +89,8 @@ impl<'h> Run<'h> {
         };
         let resume =
             Resume::plan(&starts, alarms, history.rules.hash(), policy).map_err(|e| e.to_string())?;
-        let idle = (history.family == Family::Idle && !bounded).then(|| random.i64(10..=120));
+        let idle = (matches!(history.family, Family::Idle | Family::Clocks) && !bounded)
+            .then(|| random.i64(10..=120));
         let settings = EngineSettings {
             lanes: history.lanes,
             shards: history.shards,
@@ -168,9 +169,14 @@ impl<'h> Run<'h> {
 
 /// A producer writes a few more records.
 fn reveal(history: &History, world: &Mutex<World>, random: &mut Rng) {
-    let log = &history.logs[random.usize(0..history.logs.len())];
-    if let Some(visible) = lock(world).visible.get_mut(&log.partition) {
-        *visible = (*visible + random.usize(0..=3)).min(log.records.len());
+    let at = random.usize(0..history.logs.len());
+    let log = &history.logs[at];
+    let mut world = lock(world);
+    let others = || history.logs[1..].iter().all(|log| world.visible[&log.partition] == log.records.len());
+    let silent = history.family == Family::Clocks && at == 0 && !others();
+    let up_to = if silent { silent_from(log) } else { log.records.len() };
+    if let Some(visible) = world.visible.get_mut(&log.partition) {
+        *visible = (*visible + random.usize(0..=3)).min(up_to).max(*visible);
     }
 }
 

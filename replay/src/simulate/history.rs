@@ -15,7 +15,8 @@ use crate::oracle::{Body, Observed, OracleRecord, PartitionLog};
 pub enum Family {
     /// All modes, crashes and unknown commits; no partition is ever idle: the output must be exact.
     Exact,
-    /// Filtered records that run ahead and move the clock before the rewind point: restoring matters.
+    /// One partition falls silent until the others have left its re-reading span behind, and comes back with a
+    /// late record: only the restored clock still knows that it is late.
     Clocks,
     /// Partitions fall idle and come back: nothing twice, nothing invented, and exact unless a reading was
     /// counted as `window_incomplete`.
@@ -51,7 +52,10 @@ impl History {
             partitions.extend((0..random.u32(1..=2)).map(|number| PartitionId { side, number }));
         }
         let shape = Shape::new(&mut random, family);
-        let logs: Vec<_> = partitions.iter().map(|id| shape.partition(&mut random, *id)).collect();
+        let mut logs: Vec<_> = partitions.iter().map(|id| shape.partition(&mut random, *id)).collect();
+        if family == Family::Clocks {
+            come_back_late(&mut random, &mut logs[0]);
+        }
         let values =
             logs.iter().map(|log| log.records.iter().map(|r| value(log.partition.side, r)).collect());
         History {
@@ -65,6 +69,25 @@ impl History {
             family,
         }
     }
+}
+
+/// The record behind the silence is late by its partition's own clock.
+fn come_back_late(random: &mut Rng, log: &mut PartitionLog) {
+    let half = silent_from(log);
+    let times = log.records[..half].iter().filter_map(|record| match &record.body {
+        Body::Reading(reading) => reading.time_ms,
+        Body::Unreadable(_) => None,
+    });
+    let Some(newest) = times.max() else { return };
+    if let Some(OracleRecord { body: Body::Reading(reading), timestamp_ms, .. }) = log.records.get_mut(half) {
+        reading.time_ms = Some(newest - random.i64(5..=8));
+        *timestamp_ms = newest;
+    }
+}
+
+/// Where the silence of the aimed partition begins.
+pub(super) fn silent_from(log: &PartitionLog) -> usize {
+    log.records.len() / 2
 }
 
 /// B = 2, L = 4, gap = 5: small enough that a dozen records reach every span.
@@ -113,7 +136,7 @@ impl Shape {
         Shape {
             facilities: random.u32(1..=3),
             records_max: random.usize(3..=14),
-            step_max: random.i64(1..=4),
+            step_max: if aimed { random.i64(4..=6) } else { random.i64(1..=4) },
             disorder: random.i64(0..=4),
             late_in: random.u32(4..=20),
             null_in: if aimed { 3 } else { random.u32(4..=30) },
