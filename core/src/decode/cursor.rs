@@ -20,7 +20,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// The next `bytes` bytes.
-    #[inline]
+    #[inline(always)]
     pub(super) fn take(&mut self, bytes: usize) -> Result<&'a [u8], Reason> {
         let (taken, rest) = self.rest.split_at_checked(bytes).ok_or(Reason::Truncated)?;
         self.rest = rest;
@@ -104,7 +104,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// A length: a `long` that is not negative. Most take one byte, those of 64 and more take two.
-    #[inline]
+    #[inline(always)]
     pub(super) fn length(&mut self) -> Result<usize, Reason> {
         if let Some((&[low, high], _)) = self.rest.split_first_chunk::<2>()
             && low & high & 0x80 == 0
@@ -116,20 +116,25 @@ impl<'a> Cursor<'a> {
             self.rest = &self.rest[1 + second..];
             return if raw & 1 == 0 { Ok(raw >> 1) } else { Err(Reason::Malformed) };
         }
+        self.length_of_many_bytes()
+    }
+
+    #[cold]
+    fn length_of_many_bytes(&mut self) -> Result<usize, Reason> {
         // More than memory could hold is more than what is left.
         let length = u64::try_from(self.long()?).map_err(|_| Reason::Malformed)?;
         usize::try_from(length).map_err(|_| Reason::Truncated)
     }
 
     /// Length, then bytes.
-    #[inline]
+    #[inline(always)]
     pub(super) fn bytes(&mut self) -> Result<&'a [u8], Reason> {
         let length = self.length()?;
         self.take(length)
     }
 
     /// Length, then UTF-8.
-    #[inline]
+    #[inline(always)]
     pub(super) fn text(&mut self) -> Result<&'a str, Reason> {
         std::str::from_utf8(self.bytes()?).map_err(|_| Reason::BadUtf8)
     }

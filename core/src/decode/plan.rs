@@ -44,7 +44,8 @@ impl Plan {
     /// If the plan is for tanks: whoever looks plans up by side and id has mixed them up.
     pub fn decode_well<'a>(&'a self, body: &'a [u8]) -> Result<WellReading<'a>, Reason> {
         assert!(self.side == Side::Well, "a plan for tanks was asked for a well");
-        let slots = self.code.run(body)?;
+        let mut slots = Slots::default();
+        self.code.run(body, &mut slots)?;
         let [well_id, facility_id, vibration_encoded, pump_status] = slots.texts;
         let [methane_ppm, co2_ppm, pressure_psi, temperature_f, flow_rate_bpd, ..] = slots.doubles;
         Ok(WellReading {
@@ -71,7 +72,8 @@ impl Plan {
     /// If the plan is for wells.
     pub fn decode_tank<'a>(&'a self, body: &'a [u8]) -> Result<TankReading<'a>, Reason> {
         assert!(self.side == Side::Tank, "a plan for wells was asked for a tank");
-        let slots = self.code.run(body)?;
+        let mut slots = Slots::default();
+        self.code.run(body, &mut slots)?;
         let [tank_id, facility_id, leak_detection_status, _] = slots.texts;
         let [level, vapor, ambient, internal, wind, atmospheric, _] = slots.doubles;
         let [flame_arrestor_status, vapor_recovery_active, emergency_shutdown, _] = slots.flags;
@@ -187,9 +189,8 @@ const DOUBLES: usize = 7;
 const FLAGS: usize = 4;
 
 impl Code {
-    fn run<'a>(&'a self, body: &'a [u8]) -> Result<Slots<'a>, Reason> {
+    fn run<'a>(&'a self, body: &'a [u8], slots: &mut Slots<'a>) -> Result<(), Reason> {
         let mut cursor = Cursor::new(body);
-        let mut slots = Slots::default();
         let mut finite = true;
         let mut next = 0;
         while let Some(&op) = self.ops.get(next) {
@@ -229,11 +230,11 @@ impl Code {
                 Op::Null => {}
                 Op::SkipFixed { bytes } => cursor.skip(bytes)?,
                 Op::Skip { node } => self.skips.run(node, &mut cursor)?,
-                rare => finite &= self.rare(rare, &mut cursor, &mut slots)?,
+                rare => finite &= self.rare(rare, &mut cursor, slots)?,
             }
         }
         cursor.end()?;
-        if finite { Ok(slots) } else { Err(Reason::NotFinite) }
+        if finite { Ok(()) } else { Err(Reason::NotFinite) }
     }
 
     /// Writers with other types than ours, out of the way of the usual ones. Says whether what it read is

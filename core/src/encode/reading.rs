@@ -128,6 +128,18 @@ impl Fields for Nullable<'_> {
         self.0.push(if is_null { NULL } else { VALUE });
         Ok(self.0)
     }
+
+    /// Branch and value in one: most fields are doubles.
+    #[inline]
+    fn double(&mut self, _field: &'static str, value: Option<f64>) -> Result<(), Infallible> {
+        let Some(value) = value else {
+            self.0.push(NULL);
+            return Ok(());
+        };
+        let [a, b, c, d, e, f, g, h] = value.to_le_bytes();
+        self.0.extend_from_slice(&[VALUE, a, b, c, d, e, f, g, h]);
+        Ok(())
+    }
 }
 
 /// Index 0 of a union of null and something: null.

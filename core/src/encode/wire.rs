@@ -8,6 +8,11 @@ const VARINT_BYTES_MAX: usize = 10;
 #[inline]
 pub(super) fn put_long(out: &mut Vec<u8>, value: i64) {
     let mut raw = ((value << 1) ^ (value >> 63)).cast_unsigned();
+    // Lengths, branches, classes and qualities: most take one byte.
+    if let [low @ ..0x80, 0, 0, 0, 0, 0, 0, 0] = raw.to_le_bytes() {
+        out.push(low);
+        return;
+    }
     let mut bytes = [0; VARINT_BYTES_MAX];
     let mut count = 0;
     for byte in &mut bytes {
