@@ -22,6 +22,9 @@ pub const SOURCE_BYTES_MAX: usize = 64 << 20;
 /// alone.
 pub const FETCH_BYTES_MAX: usize = 1 << 20;
 
+/// What a reading of some 120 bytes takes in the client's queue, bookkeeping included.
+pub const QUEUED_RECORD_BYTES: usize = 400;
+
 /// The least a partition's queue may hold, however many partitions there are: some hundred readings.
 pub const FETCH_BYTES_MIN: usize = 64 << 10;
 

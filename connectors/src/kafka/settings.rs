@@ -7,7 +7,9 @@ use rdkafka::ClientConfig;
 use wellstream_core::record::{PartitionId, Side};
 
 use super::KafkaError;
-use crate::limits::{CONNECT_TIMEOUT, FETCH_BYTES_MAX, FETCH_BYTES_MIN, SOURCE_BYTES_MAX};
+use crate::limits::{
+    CONNECT_TIMEOUT, FETCH_BYTES_MAX, FETCH_BYTES_MIN, QUEUED_RECORD_BYTES, SOURCE_BYTES_MAX,
+};
 
 /// Where Kafka is and how to talk to it. `Debug` shows no value of an override: they hold passwords.
 #[derive(Clone)]
@@ -61,8 +63,9 @@ impl KafkaSettings {
         // Kilobytes per partition queue. One fetch may come on top, so a fetch is smaller than the queue.
         config.set("queued.max.messages.kbytes", (bytes / 1_024).max(1).to_string());
         config.set("fetch.message.max.bytes", bytes.min(FETCH_BYTES_MAX).to_string());
-        // Records count by their bytes only; the default 100,000 would stop small ones too early.
-        config.set("queued.min.messages", "1000000");
+        // Beside its bytes each queued record takes some 300 bytes of bookkeeping, which the client does not
+        // count.
+        config.set("queued.min.messages", (bytes / QUEUED_RECORD_BYTES).max(1_000).to_string());
         // The default of one second is a stall of one second whenever a queue was full.
         config.set("fetch.queue.backoff.ms", "5");
         config.set("fetch.wait.max.ms", "50");
