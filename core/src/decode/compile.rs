@@ -77,8 +77,6 @@ pub(super) fn compile(side: Side, schema_json: &str) -> Result<Code, PlanError> 
 #[derive(Default)]
 struct Compiler<'s> {
     code: Code,
-    /// Whether the last operation belongs to no union, so that the next may be merged into it.
-    last_is_plain: bool,
     /// Named types by full name, as they are defined.
     named: HashMap<String, &'s Schema>,
     /// Named types that are skipped somewhere: node and height. Height 0: being compiled, so recursive.
@@ -193,32 +191,24 @@ impl<'s> Compiler<'s> {
         })
     }
 
-    /// Adds an operation that every body reaches, merging runs of doubles and of skipped bytes.
+    /// Adds an operation that every body reaches, merging runs of doubles and of skipped bytes. What was
+    /// added last may grow whenever it is one of these two, since no union ends with either.
     fn push_plain(&mut self, op: Op) {
-        if self.last_is_plain {
-            match (self.code.ops.last_mut(), op) {
-                (Some(Op::Doubles { slot, count }), Op::Doubles { slot: next, count: 1 })
-                    if *slot + *count == next =>
-                {
-                    *count += 1;
-                    return;
-                }
-                (Some(Op::SkipFixed { bytes }), Op::SkipFixed { bytes: more }) => {
-                    *bytes = bytes.saturating_add(more);
-                    return;
-                }
-                _ => {}
+        match (self.code.ops.last_mut(), op) {
+            (_, Op::Null | Op::SkipFixed { bytes: 0 }) => {}
+            (Some(Op::Doubles { slot, count }), Op::Doubles { slot: next, count: 1 })
+                if *slot + *count == next =>
+            {
+                *count += 1;
             }
+            (Some(Op::SkipFixed { bytes }), Op::SkipFixed { bytes: more }) => {
+                *bytes = bytes.saturating_add(more);
+            }
+            _ => self.code.ops.push(op),
         }
-        if matches!(op, Op::Null | Op::SkipFixed { bytes: 0 }) {
-            return;
-        }
-        self.code.ops.push(op);
-        self.last_is_plain = true;
     }
 
     fn push_union(&mut self, branches: &[Op]) {
-        self.last_is_plain = false;
         let null_or = match branches {
             [Op::Null, op] => Some((0, *op)),
             [op, Op::Null] => Some((1, *op)),

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 
 use apache_avro::schema::{InnerDecimalSchema, NamespaceRef, UuidSchema};
 use apache_avro::types::Value;
+use apache_avro::writer::datum::GenericDatumWriter;
 use apache_avro::{Days, Decimal, Duration, Millis, Months, Schema, Uuid};
 use fastrand::Rng;
 use wellstream_core::record::Side;
@@ -200,7 +201,7 @@ impl<'r> SchemaWriter<'r> {
 
 /// Makes values of a schema.
 pub(crate) struct ValueWriter<'r, 's> {
-    pub(crate) rng: &'r mut Rng,
+    rng: &'r mut Rng,
     names: HashMap<String, &'s Schema>,
 }
 
@@ -271,6 +272,68 @@ impl<'r, 's> ValueWriter<'r, 's> {
         }
     }
 
+    /// Appends a value's body. What contains values is written here, with array and map blocks of all kinds;
+    /// the rest by apache-avro.
+    pub(crate) fn put(
+        &mut self,
+        out: &mut Vec<u8>,
+        value: &Value,
+        schema: &Schema,
+        namespace: NamespaceRef<'_>,
+    ) {
+        match (schema, value) {
+            (Schema::Record(record), Value::Record(fields)) => {
+                let full = record.name.fully_qualified_name(namespace);
+                for (field, (_, value)) in record.fields.iter().zip(fields) {
+                    self.put(out, value, &field.schema, full.namespace());
+                }
+            }
+            (Schema::Ref { name }, _) => {
+                let full = name.fully_qualified_name(namespace);
+                self.put(out, value, self.names[&full.fullname(None)], full.namespace());
+            }
+            (Schema::Union(union), Value::Union(place, value)) => {
+                out.extend(leaf(&Schema::Int, &Value::Int(place.cast_signed())));
+                self.put(out, value, &union.variants()[*place as usize], namespace);
+            }
+            (Schema::Array(array), Value::Array(items)) => self.put_blocks(out, items, |this, out, item| {
+                this.put(out, item, &array.items, namespace);
+            }),
+            (Schema::Map(map), Value::Map(entries)) => {
+                let entries: Vec<_> = entries.iter().collect();
+                self.put_blocks(out, &entries, |this, out, (key, value)| {
+                    out.extend(leaf(&Schema::String, &Value::String((*key).clone())));
+                    this.put(out, value, &map.types, namespace);
+                });
+            }
+            _ => out.extend(leaf(schema, value)),
+        }
+    }
+
+    /// Blocks of one or more items, some with their length in bytes.
+    fn put_blocks<T>(
+        &mut self,
+        out: &mut Vec<u8>,
+        mut items: &[T],
+        mut put: impl FnMut(&mut Self, &mut Vec<u8>, &T),
+    ) {
+        let long = |value| leaf(&Schema::Long, &Value::Long(value));
+        while !items.is_empty() {
+            let (block, rest) = items.split_at(self.rng.usize(1..=items.len()));
+            items = rest;
+            let mut bytes = Vec::new();
+            block.iter().for_each(|item| put(self, &mut bytes, item));
+            let count = i64::try_from(block.len()).unwrap();
+            if self.rng.bool() {
+                out.extend([long(-count), long(i64::try_from(bytes.len()).unwrap())].concat());
+            } else {
+                out.extend(long(count));
+            }
+            out.append(&mut bytes);
+        }
+        out.push(0);
+    }
+
     /// Whole numbers of every length.
     fn whole(&mut self) -> i64 {
         self.rng.i64(..) >> self.rng.u32(..64)
@@ -292,6 +355,11 @@ impl<'r, 's> ValueWriter<'r, 's> {
         let alphabet: Vec<char> = alphabet.collect();
         (0..length).map(|_| *self.rng.choice(&alphabet).unwrap()).collect()
     }
+}
+
+fn leaf(schema: &Schema, value: &Value) -> Vec<u8> {
+    let writer = GenericDatumWriter::builder(schema).build().unwrap();
+    writer.write_value_to_vec(value.clone()).unwrap_or_else(|error| panic!("{value:?}: {error}"))
 }
 
 fn collect<'s>(schema: &'s Schema, namespace: NamespaceRef<'_>, names: &mut HashMap<String, &'s Schema>) {
