@@ -1,9 +1,9 @@
 //! The simulator: the real core over small random histories, one duty cycle at a time, in any order, with
-//! epochs cut anywhere, crashes, and commits of which nobody knows how they ended. What was committed in the end
-//! must be what the oracle says of the whole log.
+//! epochs cut anywhere, crashes, and commits of which nobody knows how they ended. What was committed in the
+//! end must be what the oracle says of the whole log.
 //!
-//! Enters: a seed. Leaves: nothing, or what differs. A failing seed replays to the letter: nothing here depends
-//! on time, threads or addresses.
+//! Enters: a seed. Leaves: nothing, or what differs. A failing seed replays to the letter: nothing here
+//! depends on time, threads or addresses.
 //!
 //! ```
 //! use wellstream_replay::simulate;

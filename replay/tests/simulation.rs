@@ -1,13 +1,13 @@
 //! The real core over random histories with crashes: what is committed equals the oracle's output.
 //!
-//! `WELLSTREAM_SIZE=full` runs ten times as many; `WELLSTREAM_SEED=N` runs one seed of each family.
+//! `WELLSTREAM_SIZE=full` runs ten times as many; `WELLSTREAM_TEST_SEED=N` runs one seed of each family.
 
 use rayon::prelude::*;
 use wellstream_replay::simulate::{self, Family};
 
 /// Runs a share of the histories, or the one seed that the environment names.
 fn histories(family: Family, small: u64) {
-    let one: Option<u64> = std::env::var("WELLSTREAM_SEED").ok().map(|seed| seed.parse().unwrap());
+    let one: Option<u64> = std::env::var("WELLSTREAM_TEST_SEED").ok().map(|seed| seed.parse().expect("WELLSTREAM_TEST_SEED is a number"));
     let full = std::env::var("WELLSTREAM_SIZE").is_ok_and(|size| size == "full");
     let seeds = match one {
         Some(seed) => seed..seed + 1,
@@ -16,7 +16,7 @@ fn histories(family: Family, small: u64) {
     let failed = seeds.into_par_iter().find_map_first(|seed| simulate::run(family, seed).err());
     if let Some(failed) = failed {
         panic!(
-            "{failed}\nrun it again: WELLSTREAM_SEED=... cargo test -p wellstream-replay --test simulation"
+            "{failed}\nrun it again: WELLSTREAM_TEST_SEED=... cargo test -p wellstream-replay --test simulation"
         );
     }
 }

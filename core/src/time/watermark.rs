@@ -44,9 +44,9 @@ impl DomainWatermark {
         self.idle[partition] = idle;
     }
 
-    /// Moves W on to the minimum over the partitions that count. With all idle, W stays. Once the last one that
-    /// counted has ended, W is the largest watermark of the ended ones: the minimum was never above that, so W
-    /// does not depend on the order in which shards heard of the ends.
+    /// Moves W on to the minimum over the partitions that count. With all idle, W stays. Once the last one
+    /// that counted has ended, W is the largest watermark of the ended ones: the minimum was never above
+    /// that, so W does not depend on the order in which shards heard of the ends.
     pub fn advance(&mut self) -> i64 {
         let minimum = self.minimum().or_else(|| self.ended_maximum());
         if let Some(minimum) = minimum {

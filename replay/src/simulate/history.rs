@@ -15,8 +15,8 @@ use crate::oracle::{Body, Observed, OracleRecord, PartitionLog};
 pub enum Family {
     /// All modes, crashes and unknown commits; no partition is ever idle: the output must be exact.
     Exact,
-    /// One partition falls silent until the others have left its re-reading span behind, and comes back with a
-    /// late record: only the restored clock still knows that it is late.
+    /// One partition falls silent until the others have left its re-reading span behind, and comes back with
+    /// a late record: only the restored clock still knows that it is late.
     Clocks,
     /// Partitions fall idle and come back: nothing twice, nothing invented, and exact unless a reading was
     /// counted as `window_incomplete`.
