@@ -104,7 +104,7 @@ fn rows(count: i64) -> RowBatch {
 }
 
 fn alarm(facility: &str, kind: AlarmKind, time_ms: i64, highest: u32) -> Alarm {
-    Alarm { facility: facility.to_owned(), kind, time_ms, first_ms: 1_000, last_ms: time_ms, highest }
+    Alarm { facility: facility.into(), kind, time_ms, first_ms: 1_000, last_ms: time_ms, highest }
 }
 
 fn reject(offset: i64, value: Option<Vec<u8>>) -> Reject {
@@ -325,7 +325,7 @@ fn alarms_in_force_are_the_newest_per_facility() {
     ];
     epoch(&mut sink, &[Output::Alarms(&alarms)], &EpochOffsets::default()).unwrap();
     let in_force = |facility: &str, last_ms, highest| AlarmInForce {
-        facility: facility.to_owned(),
+        facility: facility.into(),
         first_ms: 1_000,
         last_ms,
         highest,

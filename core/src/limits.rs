@@ -28,6 +28,10 @@ pub const EXCHANGE_BATCHES: usize = 16;
 /// Output batches in flight from one shard to the committer.
 pub const OUTPUT_BATCHES: usize = 64;
 
+/// Emptied output batches that wait for one shard's next rows: it fills one while the committer works on
+/// some.
+pub const SPARE_BATCHES: usize = 4;
+
 /// Rows after which a shard hands its output batch on.
 pub const OUTPUT_ROWS: usize = 1_024;
 

@@ -253,7 +253,7 @@ fn differential_alarms_are_read_by_apache_avro_and_by_us_as_they_were_made() {
     for seed in 0..SEEDS {
         let mut rng = Rng::with_seed(seed);
         let alarm = Alarm {
-            facility: "F".repeat(rng.usize(..100)),
+            facility: "F".repeat(rng.usize(..100)).into(),
             kind: *rng.choice(&AlarmKind::ALL).unwrap(),
             time_ms: rng.i64(..),
             first_ms: rng.i64(..),
@@ -266,7 +266,7 @@ fn differential_alarms_are_read_by_apache_avro_and_by_us_as_they_were_made() {
         assert_eq!(decode::alarm(&body).as_ref(), Ok(&alarm));
         let theirs = json(apache(&schema, &body));
         let expected = serde_json::json!({
-            "facility_id": alarm.facility,
+            "facility_id": *alarm.facility,
             "kind": alarm.kind.name(),
             "time": alarm.time_ms,
             "first": alarm.first_ms,

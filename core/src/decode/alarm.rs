@@ -10,7 +10,7 @@ use super::cursor::Cursor;
 /// `Truncated`, `TrailingBytes`, `Malformed`, `BadUtf8`.
 pub fn alarm(body: &[u8]) -> Result<Alarm, Reason> {
     let mut cursor = Cursor::new(body);
-    let facility = cursor.text()?.to_owned();
+    let facility = cursor.text()?.into();
     let kind = AlarmKind::ALL[cursor.index(AlarmKind::ALL.len())?];
     let time_ms = cursor.long()?;
     let first_ms = cursor.long()?;

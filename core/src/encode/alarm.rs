@@ -12,7 +12,7 @@ use super::wire::{put_hash, put_long, put_text};
 /// use wellstream_core::rules::RulesHash;
 /// use wellstream_core::{decode, encode};
 /// let alarm = Alarm {
-///     facility: "F-1".to_owned(),
+///     facility: "F-1".into(),
 ///     kind: AlarmKind::Escalated,
 ///     time_ms: 1_700_000_002_000,
 ///     first_ms: 1_700_000_000_000,

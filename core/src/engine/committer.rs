@@ -9,7 +9,7 @@ use crate::telemetry::Totals;
 use crate::time::Now;
 
 use super::epoch::{Epoch, Latencies};
-use super::messages::{LaneCut, LaneOutput, Marks, Queue, ShardCut, ShardOutput, Shared};
+use super::messages::{LaneCut, LaneOutput, Marks, Queue, ShardCut, ShardOutput, ShardOutputs, Shared};
 use super::offsets::DomainOffsets;
 use super::sink::{CommitOutcome, EpochOffsets, Output, Sink};
 use super::{EngineError, EngineSettings};
@@ -36,7 +36,7 @@ pub struct Committer<K> {
 #[derive(Debug)]
 pub struct CommitterSeat {
     lanes: Vec<Queue<LaneOutput>>,
-    shards: Vec<Queue<ShardOutput>>,
+    shards: Vec<Arc<ShardOutputs>>,
     marks: Vec<Marks>,
     shared: Arc<Shared>,
     settings: EngineSettings,
@@ -56,7 +56,7 @@ pub struct CommitterSeat {
 impl CommitterSeat {
     pub(super) fn new(
         lanes: Vec<Queue<LaneOutput>>,
-        shards: Vec<Queue<ShardOutput>>,
+        shards: Vec<Arc<ShardOutputs>>,
         marks: Vec<Marks>,
         shared: Arc<Shared>,
         settings: EngineSettings,
@@ -176,6 +176,7 @@ impl<K: Sink> Committer<K> {
                 ShardOutput::Rows(batch) => {
                     self.seat.latencies.sample(&batch.rows);
                     self.append(Output::Rows(&batch))?;
+                    self.seat.shards[shard].give_back(batch);
                 }
                 ShardOutput::Alarms(alarms) => self.append(Output::Alarms(&alarms))?,
                 ShardOutput::Cut(cut) => self.seat.epoch.shard_cut(shard, self.seat.check_shard(cut)),
@@ -199,7 +200,7 @@ impl<K: Sink> Committer<K> {
 
     /// All parts of the cut are here: commits, or says that everything must start again.
     fn finish_epoch(&mut self, now: Now) -> Result<Progress, EngineError> {
-        let offsets = self.seat.offsets.at_cut(&self.seat.epoch, &self.seat.settings);
+        let offsets = self.seat.offsets.at_cut(&self.seat.epoch);
         let adds = self.seat.epoch.begun || self.seat.committed.as_ref() != Some(&offsets);
         if adds {
             self.begin()?;

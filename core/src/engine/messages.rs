@@ -7,6 +7,7 @@ use crossbeam_queue::ArrayQueue;
 
 use crate::exchange::Mark;
 use crate::join::{AlarmTotals, JoinCounts};
+use crate::limits;
 use crate::record::{Alarm, Reject, RowBatch, RowTotals};
 use crate::telemetry::LaneCounts;
 use crate::time::{Gauge, NEVER, Segment};
@@ -62,6 +63,46 @@ pub(super) struct ShardCut {
     pub(super) alarms: AlarmTotals,
     pub(super) counts: JoinCounts,
     pub(super) state_bytes: usize,
+}
+
+/// From one shard to the committer, with the emptied row batches going back the same way: they are the
+/// largest thing that is handed on, and their memory stays warm.
+#[derive(Debug)]
+pub(super) struct ShardOutputs {
+    full: ArrayQueue<ShardOutput>,
+    empty: ArrayQueue<RowBatch>,
+}
+
+impl ShardOutputs {
+    pub(super) fn new(batches: usize) -> ShardOutputs {
+        ShardOutputs { full: ArrayQueue::new(batches), empty: ArrayQueue::new(limits::SPARE_BATCHES) }
+    }
+
+    /// The shard passes an output on; a full queue gives it back.
+    pub(super) fn push(&self, output: ShardOutput) -> Result<(), ShardOutput> {
+        self.full.push(output)
+    }
+
+    /// The committer's next output.
+    pub(super) fn pop(&self) -> Option<ShardOutput> {
+        self.full.pop()
+    }
+
+    /// An empty batch for the shard, with memory from an earlier one where there is some.
+    pub(super) fn empty_batch(&self) -> RowBatch {
+        self.empty.pop().unwrap_or_default()
+    }
+
+    /// The committer is done with a batch. One that the end of a long wait made large is freed.
+    pub(super) fn give_back(&self, mut batch: RowBatch) {
+        batch.clear();
+        if batch.bytes.capacity() <= 2 * limits::OUTPUT_BYTES
+            && batch.rows.capacity() <= 4 * limits::OUTPUT_ROWS
+        {
+            // A full return queue means that the shard has enough.
+            drop(self.empty.push(batch));
+        }
+    }
 }
 
 /// A bounded lock-free queue between two threads.

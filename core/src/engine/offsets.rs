@@ -1,6 +1,7 @@
 //! The domain's partitions as the committer knows them at a cut: what to commit for each, and who is idle.
 
 use crate::record::PartitionId;
+use crate::rules::RulesHash;
 use crate::sabotage::{Rule, broken};
 use crate::time::{NEVER, RewindTrack, Spans};
 
@@ -15,6 +16,8 @@ use super::{CommitMetadata, EngineSettings};
 pub(super) struct DomainOffsets {
     partitions: Vec<Partition>,
     spans: Spans,
+    /// Of all that decides: made once, since it walks every facility's rules.
+    rules: RulesHash,
     /// W for the rewind points: at the end of a bounded run they stay as they were.
     rewind_w_ms: i64,
 }
@@ -42,12 +45,13 @@ impl DomainOffsets {
         DomainOffsets {
             partitions: resume.partitions.iter().map(partition).collect(),
             spans: Spans::new(&settings.rules),
+            rules: settings.rules.hash(),
             rewind_w_ms: NEVER,
         }
     }
 
     /// The offsets of a complete cut, with all that a restart needs.
-    pub(super) fn at_cut(&mut self, epoch: &Epoch, settings: &EngineSettings) -> EpochOffsets {
+    pub(super) fn at_cut(&mut self, epoch: &Epoch) -> EpochOffsets {
         let mut moved = vec![false; self.partitions.len()];
         for cut in epoch.lanes().flat_map(|lane| &lane.partitions) {
             let partition = &mut self.partitions[usize::from(cut.partition)];
@@ -60,7 +64,7 @@ impl DomainOffsets {
         let (rewind_w_ms, spans) = (self.rewind_w_ms, self.spans);
         let stored = |ms: i64| (ms != NEVER).then_some(ms);
         let watermark = stored(epoch.stored_w_ms());
-        let rules = settings.rules.hash();
+        let rules = self.rules;
         let mut offsets = EpochOffsets { partitions: Vec::new(), group: GroupMetadata::default() };
         for (partition, moved) in self.partitions.iter_mut().zip(moved) {
             let Some(cut) = partition.cut.as_ref().filter(|_| moved || !broken(Rule::CommitAllPartitions))

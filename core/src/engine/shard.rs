@@ -10,7 +10,7 @@ use crate::limits;
 use crate::sabotage::{Rule, broken};
 use crate::time::DomainWatermark;
 
-use super::messages::{Queue, ShardCut, ShardOutput, Shared};
+use super::messages::{ShardCut, ShardOutput, ShardOutputs, Shared};
 
 /// A shard.
 #[derive(Debug)]
@@ -20,7 +20,7 @@ pub struct Shard {
     inputs: Vec<Input>,
     heard: DomainWatermark,
     reached: Vec<bool>,
-    out: Queue<ShardOutput>,
+    out: Arc<ShardOutputs>,
     outbox: VecDeque<ShardOutput>,
     shared: Arc<Shared>,
 }
@@ -44,7 +44,7 @@ impl Shard {
         receivers: Vec<Receiver>,
         heard: DomainWatermark,
         partitions: usize,
-        out: Queue<ShardOutput>,
+        out: Arc<ShardOutputs>,
         shared: Arc<Shared>,
     ) -> Shard {
         let input = |receiver| Input { receiver, facilities: Vec::new(), begun: None, mark: None };
@@ -180,14 +180,12 @@ impl Shard {
     fn hand_on(&mut self) {
         let out = &mut self.join.out;
         if !out.batch.rows.is_empty() {
-            let (rows, bytes) = (out.batch.rows.capacity(), out.batch.bytes.capacity());
-            let mut next = crate::record::RowBatch::default();
-            next.rows.reserve(rows.min(limits::OUTPUT_ROWS));
-            next.bytes.reserve(bytes.min(limits::OUTPUT_BYTES));
-            self.outbox.push_back(ShardOutput::Rows(std::mem::replace(&mut out.batch, next)));
+            let full = std::mem::replace(&mut out.batch, self.out.empty_batch());
+            self.outbox.push_back(ShardOutput::Rows(full));
         }
         if !out.alarms.is_empty() {
-            self.outbox.push_back(ShardOutput::Alarms(std::mem::take(&mut out.alarms)));
+            let next = Vec::with_capacity(out.alarms.len());
+            self.outbox.push_back(ShardOutput::Alarms(std::mem::replace(&mut out.alarms, next)));
         }
     }
 

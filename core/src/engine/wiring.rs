@@ -16,7 +16,7 @@ use crate::time::{DomainWatermark, Gauge};
 use super::committer::CommitterSeat;
 use super::desk::{Desk, LanePartition, SchemaBook};
 use super::lane::LaneSeat;
-use super::messages::Shared;
+use super::messages::{ShardOutputs, Shared};
 use super::offsets::DomainOffsets;
 use super::resume::Resume;
 use super::shard::Shard;
@@ -105,7 +105,7 @@ pub fn wire(settings: &EngineSettings, resume: &Resume, schemas: Arc<dyn Schemas
     let marks = queues(lanes, 1);
     let lane_outputs: Vec<_> = (0..lanes).map(|_| Arc::new(ArrayQueue::new(limits::LANE_OUTPUTS))).collect();
     let shard_outputs: Vec<_> =
-        (0..shards).map(|_| Arc::new(ArrayQueue::new(settings.output_batches))).collect();
+        (0..shards).map(|_| Arc::new(ShardOutputs::new(settings.output_batches))).collect();
     // The pair rule alone needs no verdict on what was open: with it, history that is left still helps.
     let pairs_only = settings.rules.join == JoinMode::All && !settings.rules.outer;
     let decided_below = !resume.lost.is_empty() && !pairs_only;

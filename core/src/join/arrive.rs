@@ -94,7 +94,7 @@ impl Join {
         let Facility { rings, bound_ms, .. } = &mut facilities[facility as usize];
         let (mode, bound_ms) = (rules.join, *bound_ms);
         let low = if mode == JoinMode::Nearest { tank.time_ms - bound_ms } else { tank.time_ms };
-        let mut overdue = Vec::new();
+        let mut overdue = false;
         rings[Side::Well.index()].scan(low, tank.time_ms + bound_ms, |slot, well| {
             let open = well.closing != 0;
             if !open
@@ -107,12 +107,10 @@ impl Join {
                 let at_ms = well.half.time_ms + (well.half.time_ms - tank.time_ms).abs();
                 let slot_number = u32::try_from(slot).unwrap_or(u32::MAX);
                 well.closing = closings.push(at_ms, facility, Side::Well as u8, slot_number);
-                if at_ms < *w_ms && !*rebuilding {
-                    overdue.push(at_ms);
-                }
+                overdue |= at_ms < *w_ms && !*rebuilding;
             }
         });
-        if !overdue.is_empty() {
+        if overdue {
             self.close_before(self.w_ms);
         }
     }

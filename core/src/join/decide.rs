@@ -1,5 +1,7 @@
 //! W passes closing times: open results become rows, alarm steps become alarms.
 
+use std::sync::Arc;
+
 use crate::record::{Alarm, AlarmKind, Side};
 use crate::rules::JoinMode;
 use crate::sabotage::{Rule, broken};
@@ -88,7 +90,7 @@ impl Join {
         alarm.decide(until_ms, gap_ms, |(kind, time_ms, episode)| {
             let last_ms = if kind == AlarmKind::Cleared { episode.last_ms } else { time_ms };
             out.alarm(Alarm {
-                facility: name.to_string(),
+                facility: Arc::clone(name),
                 kind,
                 time_ms,
                 first_ms: episode.first_ms,

@@ -1,5 +1,7 @@
 //! Alarm episodes of a facility: ALERT rows with gaps of at most 30 s of row time (DESIGN section 3).
 
+use std::sync::Arc;
+
 /// What happened to an episode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum AlarmKind {
@@ -28,8 +30,8 @@ impl AlarmKind {
 /// One alarm record, decided in row-time order.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Alarm {
-    /// The facility.
-    pub facility: String,
+    /// The facility; shared with the join, so that an alarm allocates nothing.
+    pub facility: Arc<str>,
     /// What happened.
     pub kind: AlarmKind,
     /// Row time of the step that decided it, epoch ms; for CLEARED: the last row's time plus the gap.
@@ -45,8 +47,8 @@ pub struct Alarm {
 /// An episode that is open, as read back from the compacted topic at the start.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AlarmInForce {
-    /// The facility.
-    pub facility: String,
+    /// The facility; shared with the join, so that an alarm allocates nothing.
+    pub facility: Arc<str>,
     /// Row time of its first ALERT row, epoch ms.
     pub first_ms: i64,
     /// Row time of the last ALERT row that the record knows of, epoch ms.

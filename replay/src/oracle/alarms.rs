@@ -33,7 +33,7 @@ pub(super) fn episodes(
     // The open episode: first and last row time, highest risk.
     let mut open: Option<(i64, i64, u32)> = None;
     let alarm = |kind, time_ms, (first_ms, last_ms, highest)| Alarm {
-        facility: facility.to_owned(),
+        facility: facility.into(),
         kind,
         time_ms,
         first_ms,

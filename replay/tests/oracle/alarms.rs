@@ -85,9 +85,8 @@ fn by_definition(rows: &[OracleRow], rules: &Rules, end_ms: i64) -> Vec<Alarm> {
             let highest = before.max(Some(risk)).unwrap();
             let mut push = |kind, at_ms| {
                 if is_decided(at_ms) {
-                    let facility = facility.clone();
                     alarms.push(Alarm {
-                        facility,
+                        facility: facility.as_str().into(),
                         kind,
                         time_ms: at_ms,
                         first_ms,
