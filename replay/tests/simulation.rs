@@ -7,7 +7,9 @@ use wellstream_replay::simulate::{self, Family};
 
 /// Runs a share of the histories, or the one seed that the environment names.
 fn histories(family: Family, small: u64) {
-    let one: Option<u64> = std::env::var("WELLSTREAM_TEST_SEED").ok().map(|seed| seed.parse().expect("WELLSTREAM_TEST_SEED is a number"));
+    let one: Option<u64> = std::env::var("WELLSTREAM_TEST_SEED")
+        .ok()
+        .map(|seed| seed.parse().expect("WELLSTREAM_TEST_SEED is a number"));
     let full = std::env::var("WELLSTREAM_SIZE").is_ok_and(|size| size == "full");
     let seeds = match one {
         Some(seed) => seed..seed + 1,

@@ -10,6 +10,7 @@ use std::sync::atomic::AtomicBool;
 
 use wellstream_connectors::MachineClock;
 use wellstream_core::engine::EngineSettings;
+use wellstream_core::join::JoinCounts;
 use wellstream_core::rules::Rules;
 use wellstream_core::telemetry::Totals;
 
@@ -68,6 +69,7 @@ impl<'a> Job<'a> {
         if !has_latency {
             summary.latency_ms = Default::default();
         }
+        warn_of_gaps(totals.join);
         let text = match self.settings.summary {
             SummaryForm::Table => summary.table(),
             SummaryForm::Json => summary.json().map_err(anyhow::Error::from)? + "\n",
@@ -76,6 +78,26 @@ impl<'a> Job<'a> {
         out.write_all(text.as_bytes())?;
         out.flush()?;
         Ok(())
+    }
+}
+
+/// What no row tells: results that may lack something, for reasons outside the engine's promise.
+fn warn_of_gaps(counts: JoinCounts) {
+    let JoinCounts { window_incomplete, alarm_rows_passed, results_lost } = counts;
+    for (count, what) in [
+        (
+            window_incomplete,
+            "readings came when their windows were closing, behind a partition taken as idle",
+        ),
+        (
+            alarm_rows_passed,
+            "ALERT rows came when their alarms were decided, behind a partition taken as idle",
+        ),
+        (results_lost, "open results were taken as decided, since their history was lost"),
+    ] {
+        if count > 0 {
+            tracing::warn!("{count} {what}");
+        }
     }
 }
 
