@@ -77,3 +77,7 @@ pub const LATENCIES_PER_EPOCH: usize = 1 << 16;
 
 /// State above which lanes that only add to it wait, unless configured, bytes.
 pub const STATE_BYTES_MAX: usize = 4 << 30;
+
+/// Facilities that may be known before those without a reading or an alarm are forgotten; a field has
+/// thousands. Each costs some 300 bytes beside its readings.
+pub const FACILITIES_MAX: usize = 2_000_000;

@@ -9,7 +9,7 @@ use wellstream_replay::simulate::{self, Family};
 fn histories(family: Family, small: u64) {
     let one: Option<u64> = std::env::var("WELLSTREAM_TEST_SEED")
         .ok()
-        .map(|seed| seed.parse().expect("WELLSTREAM_TEST_SEED is a number"));
+        .map(|seed| seed.parse().unwrap_or_else(|_| panic!("WELLSTREAM_TEST_SEED={seed} is no number")));
     let full = std::env::var("WELLSTREAM_SIZE").is_ok_and(|size| size == "full");
     let seeds = match one {
         Some(seed) => seed..seed + 1,

@@ -51,6 +51,10 @@ pub struct CommitterSeat {
     committed: Option<EpochOffsets>,
     latencies: Latencies,
     totals: Totals,
+    /// Facilities known to the shards at the last cut.
+    facilities: usize,
+    /// Above this many, those without state are forgotten.
+    forget_above: usize,
 }
 
 impl CommitterSeat {
@@ -68,7 +72,6 @@ impl CommitterSeat {
             shards,
             marks,
             shared,
-            settings,
             offsets,
             number: 1,
             requested: false,
@@ -77,6 +80,9 @@ impl CommitterSeat {
             committed: None,
             latencies: Latencies::default(),
             totals: Totals::default(),
+            facilities: 0,
+            forget_above: settings.facilities_max,
+            settings,
         }
     }
 
@@ -143,7 +149,8 @@ impl<K: Sink> Committer<K> {
         }
         seat.offsets.set_idle(&idle);
         let end_w_ms = if ended { seat.offsets.end_w_ms(seat.settings.rules.score.bound_ms) } else { None };
-        let mark = Mark { epoch: seat.number, idle, end_w_ms };
+        let forget_facilities = seat.facilities > seat.forget_above;
+        let mark = Mark { epoch: seat.number, idle, end_w_ms, forget_facilities };
         for marks in &seat.marks {
             let pushed = marks.push(mark.clone());
             debug_assert!(pushed.is_ok(), "one cut at a time");
@@ -213,6 +220,7 @@ impl<K: Sink> Committer<K> {
         }
         let seat = &mut self.seat;
         seat.committed = Some(offsets);
+        seat.count_facilities();
         let epoch = std::mem::replace(&mut seat.epoch, Epoch::new(seat.lanes.len(), seat.shards.len()));
         seat.shared.tell_watermark(epoch.w_ms());
         epoch.add_to(&mut seat.totals, adds);
@@ -229,6 +237,17 @@ impl<K: Sink> Committer<K> {
 }
 
 impl CommitterSeat {
+    /// Where all the facilities that are known are in use, the bound doubles: forgetting at every cut would
+    /// be all that is done.
+    fn count_facilities(&mut self) {
+        let known = self.epoch.facilities();
+        let forgot = self.facilities > self.forget_above;
+        if forgot {
+            self.forget_above = self.settings.facilities_max.max(known.saturating_mul(2));
+        }
+        self.facilities = if forgot { 0 } else { known };
+    }
+
     fn check_lane(&self, cut: LaneCut) -> LaneCut {
         assert_eq!(cut.epoch, self.number, "a lane answered another cut");
         cut

@@ -301,6 +301,9 @@ impl Desk {
         for batch in &mut self.staged {
             batch.tail.mark = Some(mark.clone());
         }
+        if mark.forget_facilities {
+            self.dictionary.forget();
+        }
     }
 
     /// Passes the staged batches on. False if a queue is full: nothing may be staged before they are gone.

@@ -59,6 +59,11 @@ impl Epoch {
         self.shards.iter().flatten().map(|cut| cut.w_ms).max().unwrap_or(crate::time::NEVER)
     }
 
+    /// Facilities that the shards know.
+    pub(super) fn facilities(&self) -> usize {
+        self.shards.iter().flatten().map(|cut| cut.facilities).sum()
+    }
+
     /// W as it is stored: after the end of a bounded run.
     pub(super) fn stored_w_ms(&self) -> i64 {
         if broken(Rule::EndStoresWatermark) {

@@ -63,6 +63,7 @@ pub(super) struct ShardCut {
     pub(super) alarms: AlarmTotals,
     pub(super) counts: JoinCounts,
     pub(super) state_bytes: usize,
+    pub(super) facilities: usize,
 }
 
 /// From one shard to the committer, with the emptied row batches going back the same way: they are the

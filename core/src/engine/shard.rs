@@ -172,8 +172,15 @@ impl Shard {
             alarms: std::mem::take(&mut self.join.out.alarm_totals),
             counts: std::mem::take(&mut self.join.counts),
             state_bytes: self.join.state_bytes(),
+            facilities: self.join.facilities(),
         }));
         self.heard.set_idle(&mark.idle);
+        if mark.forget_facilities {
+            for input in &mut self.inputs {
+                input.facilities.clear();
+            }
+            self.join.forget_facilities();
+        }
     }
 
     /// Puts what has been decided into the outbox.

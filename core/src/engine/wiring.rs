@@ -41,6 +41,8 @@ pub struct EngineSettings {
     pub flush_ms: i64,
     /// Above this much state only the lanes that hold W back go on, bytes.
     pub state_bytes_max: usize,
+    /// Facilities that may be known before those without state are forgotten.
+    pub facilities_max: usize,
     /// Records that one poll of a partition takes at most.
     pub poll_records: usize,
     /// Places in each exchange queue, batches.
@@ -61,6 +63,7 @@ impl EngineSettings {
             idle_after_ms: Some(30_000),
             flush_ms: 1,
             state_bytes_max: limits::STATE_BYTES_MAX,
+            facilities_max: limits::FACILITIES_MAX,
             poll_records: limits::POLL_RECORDS_MAX,
             exchange_batches: limits::EXCHANGE_BATCHES,
             output_batches: limits::OUTPUT_BATCHES,

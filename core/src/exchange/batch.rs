@@ -48,6 +48,9 @@ pub struct Mark {
     pub idle: Box<[bool]>,
     /// The end of a bounded run: W moves here, and everything is decided.
     pub end_w_ms: Option<i64>,
+    /// Too many facilities are known: behind this mark each lane numbers them anew, and at the cut each shard
+    /// drops those without a reading or an alarm.
+    pub forget_facilities: bool,
 }
 
 /// What follows the readings of a batch, in this order: partition news, then the mark.

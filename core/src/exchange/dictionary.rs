@@ -44,6 +44,12 @@ impl Dictionary {
         (route, true)
     }
 
+    /// Forgets every facility: their numbers begin anew, as the shards are told by the mark that says so.
+    pub fn forget(&mut self) {
+        self.routes = HashMap::default();
+        self.next.fill(0);
+    }
+
     /// Facilities known.
     pub fn len(&self) -> usize {
         self.routes.len()

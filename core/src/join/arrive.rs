@@ -134,7 +134,7 @@ impl Join {
     /// Gives a reading whose result stays open its closing time.
     fn open(&mut self, facility: u32, side: Side, slot: usize) {
         let Facility { rings, bound_ms, .. } = &mut self.facilities[facility as usize];
-        let held = rings[side.index()].slot(slot);
+        let Some(held) = rings[side.index()].slot(slot) else { return };
         let t = held.half.time_ms;
         let at_ms = match (self.rules.join, side) {
             (JoinMode::All, _) if !self.rules.outer || held.paired => return,

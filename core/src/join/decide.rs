@@ -22,10 +22,10 @@ impl Join {
     fn close(&mut self, closing: Closing) {
         let stored_w_passed = closing.at_ms < self.stored_w_ms;
         let Facility { rings, .. } = &mut self.facilities[closing.facility as usize];
-        let held = rings[usize::from(closing.side)].slot(closing.slot as usize);
-        if held.closing != closing.serial {
+        let slot = rings[usize::from(closing.side)].slot(closing.slot as usize);
+        let Some(held) = slot.filter(|held| held.closing == closing.serial) else {
             return;
-        }
+        };
         held.closing = 0;
         let held = *held;
         if self.rules.join == JoinMode::All && held.paired {

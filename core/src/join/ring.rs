@@ -41,9 +41,14 @@ impl Ring {
         }
     }
 
-    /// The slot of an index that `insert` or `scan` gave.
-    pub fn slot(&mut self, index: usize) -> &mut Held {
-        &mut self.slots[index]
+    /// The slot of an index that `insert` or `scan` gave; none if the ring was emptied since.
+    pub fn slot(&mut self, index: usize) -> Option<&mut Held> {
+        self.slots.get_mut(index)
+    }
+
+    /// Whether a reading of `alive_from_ms` or later is in it.
+    pub fn is_alive(&self, alive_from_ms: i64) -> bool {
+        self.times_ms.iter().any(|time_ms| *time_ms != i64::MIN && *time_ms >= alive_from_ms)
     }
 
     /// Memory held, bytes.

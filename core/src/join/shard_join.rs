@@ -82,6 +82,8 @@ pub struct Join {
     pub(super) numbers: Vec<u32>,
     names: HashMap<Box<str>, u32, RandomState>,
     pub(super) facilities: Vec<Facility>,
+    /// Places in `facilities` of facilities that were forgotten.
+    free: Vec<u32>,
     pub(super) arena: Arena,
     pub(super) closings: Closings,
     pub(super) alarms: AlarmTimers,
@@ -112,6 +114,7 @@ impl Join {
             numbers: partitions.iter().map(|partition| partition.number).collect(),
             names: HashMap::default(),
             facilities: Vec::new(),
+            free: Vec::new(),
             arena: Arena::default(),
             closings: Closings::default(),
             alarms,
@@ -135,18 +138,46 @@ impl Join {
         if let Some(number) = self.names.get(name) {
             return *number;
         }
-        let number = u32::try_from(self.facilities.len()).unwrap_or(u32::MAX);
         let score = self.rules.of(name);
-        self.facilities.push(Facility {
+        let facility = Facility {
             name: name.into(),
             rings: [Ring::default(), Ring::default()],
             alarm: AlarmTrack::default(),
             bound_ms: score.bound_ms,
             alert_above: score.alert_above,
-        });
+        };
+        let number = match self.free.pop() {
+            Some(number) => {
+                self.facilities[number as usize] = facility;
+                number
+            }
+            None => {
+                self.facilities.push(facility);
+                u32::try_from(self.facilities.len() - 1).unwrap_or(u32::MAX)
+            }
+        };
         self.names.insert(name.into(), number);
-        self.facility_bytes += 2 * name.len() + size_of::<Facility>() + size_of::<(Box<str>, u32)>();
+        self.facility_bytes += bytes_of(name);
         number
+    }
+
+    /// Drops the facilities without a reading that matters and without an alarm. Their numbers must not be
+    /// used any more: every lane has forgotten them at this cut.
+    pub fn forget_facilities(&mut self) {
+        let Join { names, facilities, free, spans, w_ms, facility_bytes, .. } = self;
+        names.retain(|name, number| {
+            let Facility { rings, alarm, .. } = &mut facilities[*number as usize];
+            let from_ms = |side: usize| w_ms.saturating_sub(spans.window_ms[side]);
+            let is_alive = rings.iter().enumerate().any(|(side, ring)| ring.is_alive(from_ms(side)));
+            if is_alive || alarm.due_ms.is_some() {
+                return true;
+            }
+            *facility_bytes -= bytes_of(name) + rings.iter().map(Ring::bytes).sum::<usize>();
+            *rings = [Ring::default(), Ring::default()];
+            free.push(*number);
+            false
+        });
+        names.shrink_to_fit();
     }
 
     /// Every lane has reached its committed offset: what the stored W had decided is settled, the rest is
@@ -202,7 +233,7 @@ impl Join {
 
     /// Facilities known.
     pub fn facilities(&self) -> usize {
-        self.facilities.len()
+        self.names.len()
     }
 
     /// Puts the facility on the alarm timer for its next decision.
@@ -247,4 +278,9 @@ impl AlarmTimers {
         self.step_bytes += track.bytes() - before;
         self.schedule(track, facility, scored.time_ms);
     }
+}
+
+/// What one facility takes beside its readings.
+fn bytes_of(name: &str) -> usize {
+    2 * name.len() + size_of::<Facility>() + size_of::<(Box<str>, u32)>()
 }

@@ -98,6 +98,7 @@ impl<'h> Run<'h> {
             max_ahead_ms: history.max_ahead_ms,
             idle_after_ms: idle,
             flush_ms: random.choice([0, 0, 4]).unwrap_or(0),
+            facilities_max: if random.bool() { usize::MAX } else { random.usize(0..=2) },
             poll_records: random.usize(1..=4),
             exchange_batches: random.usize(1..=3),
             output_batches: random.usize(1..=3),
