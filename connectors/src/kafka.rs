@@ -11,6 +11,7 @@ mod error;
 mod batch;
 pub mod topics;
 pub mod offsets;
+pub mod read;
 pub mod start;
 pub mod source;
 mod partitioner;

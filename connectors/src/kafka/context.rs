@@ -2,7 +2,7 @@
 //! things by the thread that polls the client, and by no other.
 
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
@@ -20,6 +20,9 @@ pub(super) struct Context {
     /// Set with `trouble`, cleared by whoever sees the client work again; relaxed, it only spares taking the
     /// lock.
     troubled: AtomicBool,
+    /// Counts the times that trouble began, so that others see whether it is a new one; relaxed, as
+    /// `troubled`.
+    times: AtomicU32,
     /// Set where the client has said an error that reaches no queue; taken by the source, on the same thread.
     doubt: AtomicBool,
     trouble: Mutex<Trouble>,
@@ -28,6 +31,8 @@ pub(super) struct Context {
 struct Trouble {
     /// The last that the client said, for messages.
     reason: Option<String>,
+    /// Whether the log has told of it: only then is the end of it worth a line.
+    told: bool,
     /// When credentials were first refused since the client last worked, and how.
     refused: Option<(Deadline, String)>,
     limit: RateLimit,
@@ -35,10 +40,12 @@ struct Trouble {
 
 impl Context {
     pub(super) fn new(purpose: &'static str) -> Context {
-        let trouble = Trouble { reason: None, refused: None, limit: RateLimit::new(WARNING_INTERVAL) };
+        let trouble =
+            Trouble { reason: None, told: false, refused: None, limit: RateLimit::new(WARNING_INTERVAL) };
         Context {
             purpose,
             troubled: AtomicBool::new(false),
+            times: AtomicU32::new(0),
             doubt: AtomicBool::new(false),
             trouble: Mutex::new(trouble),
         }
@@ -46,7 +53,9 @@ impl Context {
 
     /// Takes note of an error that the client retries by itself.
     pub(super) fn troubled(&self, code: Option<RDKafkaErrorCode>, reason: &str) {
-        self.troubled.store(true, Ordering::Relaxed);
+        if !self.troubled.swap(true, Ordering::Relaxed) {
+            self.times.fetch_add(1, Ordering::Relaxed);
+        }
         let mut trouble = lock(&self.trouble);
         if code.is_some_and(is_authentication) && trouble.refused.is_none() {
             let grace = Deadline::after(crate::limits::AUTHENTICATION_GRACE);
@@ -57,6 +66,7 @@ impl Context {
             trouble.reason = Some(reason.to_owned());
         }
         if let Some(held_back) = trouble.limit.pass() {
+            trouble.told = true;
             let purpose = self.purpose;
             tracing::warn!(
                 "kafka {purpose}: {reason}; retrying ({held_back} more since the last warning). If this \
@@ -65,17 +75,30 @@ impl Context {
         }
     }
 
-    /// The client works: forget the trouble, and say so if there was any.
+    /// A broker has answered since the trouble began: forget it, and say so if the log has told of it.
     pub(super) fn works(&self) {
         if self.troubled.load(Ordering::Relaxed) {
             self.troubled.store(false, Ordering::Relaxed);
             let mut trouble = lock(&self.trouble);
             trouble.refused = None;
-            if trouble.reason.take().is_some() {
+            trouble.reason = None;
+            if std::mem::take(&mut trouble.told) {
                 let purpose = self.purpose;
                 tracing::info!("kafka {purpose}: works again");
             }
         }
+    }
+
+    /// Records came, perhaps from before the trouble: at least the credentials are not refused for good.
+    pub(super) fn heard(&self) {
+        if self.troubled.load(Ordering::Relaxed) {
+            lock(&self.trouble).refused = None;
+        }
+    }
+
+    /// The number of the present trouble, `None` where there is none.
+    pub(super) fn trouble(&self) -> Option<u32> {
+        self.troubled.load(Ordering::Relaxed).then(|| self.times.load(Ordering::Relaxed))
     }
 
     /// The last that the client said.

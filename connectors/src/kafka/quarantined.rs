@@ -4,22 +4,18 @@
 //! or the same keys and values on their source topics. Drops: records that carry no such headers; they are
 //! counted.
 
-use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::{KafkaError as ClientError, RDKafkaErrorCode};
-use rdkafka::message::{BorrowedMessage, Headers, Message};
+use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
-use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use super::KafkaError;
-use super::context::Context;
 use super::producer::{ProducerEvents, check, delivery_bound, drain, serve_events};
+use super::read::StoredRecord;
 use super::topics::Connection;
-use crate::limits::{BATCH_BYTES_MAX, QUARANTINE_BYTES_MAX, QUEUE_FULL_PAUSE, REQUEST_TIMEOUT};
+use crate::limits::{BATCH_BYTES_MAX, QUARANTINE_BYTES_MAX, QUEUE_FULL_PAUSE};
 use crate::machine_clock::Deadline;
 
 /// A late or quarantined record, and where it came from.
@@ -48,23 +44,18 @@ pub struct Quarantined {
 }
 
 impl Quarantined {
-    fn read(record: &BorrowedMessage<'_>) -> Option<Quarantined> {
-        let headers = record.headers()?;
-        let text = |name: &str| {
-            let header = headers.iter().find(|header| header.key == name)?;
-            std::str::from_utf8(header.value?).ok()
-        };
+    fn read(record: StoredRecord) -> Option<Quarantined> {
         Some(Quarantined {
-            reason: text("ws.reason")?.to_owned(),
-            topic: text("ws.topic")?.to_owned(),
-            partition: text("ws.partition")?.parse().ok()?,
-            offset: text("ws.offset")?.parse().ok()?,
-            timestamp_ms: text("ws.timestamp").and_then(|text| text.parse().ok()).unwrap_or(-1),
-            schema_id: text("ws.schema_id").and_then(|text| text.parse().ok()),
-            key: record.key().map(<[u8]>::to_vec),
-            value: record.payload().map(<[u8]>::to_vec),
-            left_out_bytes: text("ws.value_bytes").and_then(|text| text.parse().ok()),
-            quarantined_ms: record.timestamp().to_millis().unwrap_or(-1),
+            reason: record.header("ws.reason")?.to_owned(),
+            topic: record.header("ws.topic")?.to_owned(),
+            partition: record.header("ws.partition")?.parse().ok()?,
+            offset: record.header("ws.offset")?.parse().ok()?,
+            timestamp_ms: record.header("ws.timestamp").and_then(|text| text.parse().ok()).unwrap_or(-1),
+            schema_id: record.header("ws.schema_id").and_then(|text| text.parse().ok()),
+            left_out_bytes: record.header("ws.value_bytes").and_then(|text| text.parse().ok()),
+            quarantined_ms: record.timestamp_ms,
+            key: record.key,
+            value: record.value,
         })
     }
 }
@@ -80,65 +71,14 @@ impl Connection {
         topic: &str,
         visit: &mut dyn FnMut(Quarantined) -> ControlFlow<()>,
     ) -> Result<u64, KafkaError> {
-        let request = || format!("reading {topic}");
-        let failed = |error: &ClientError| KafkaError::request(request(), error);
-        let mut open = BTreeMap::new();
-        let mut assignment = TopicPartitionList::new();
-        for partition in 0..self.topic(topic)?.partitions {
-            let (start, end) = self.watermarks(topic, partition)?;
-            let number = i32::try_from(partition).unwrap_or(i32::MAX);
-            if start < end {
-                open.insert(number, end);
-                assignment
-                    .add_partition_offset(topic, number, Offset::Offset(start))
-                    .map_err(|error| failed(&error))?;
-            }
-        }
-        if open.is_empty() {
-            return Ok(0);
-        }
-        let consumer: BaseConsumer<Context> = self
-            .settings
-            .source_config(open.len())
-            .create_with_context(Context::new("quarantine"))
-            .map_err(|error| failed(&error))?;
-        consumer.assign(&assignment).map_err(|error| failed(&error))?;
         let mut foreign = 0;
-        let mut deadline = Deadline::after(REQUEST_TIMEOUT * 2);
-        while !open.is_empty() {
-            match consumer.poll(POLL_TIME) {
-                Some(Ok(record)) => {
-                    deadline = Deadline::after(REQUEST_TIMEOUT * 2);
-                    let Some(&end) = open.get(&record.partition()) else { continue };
-                    if record.offset() + 1 >= end {
-                        open.remove(&record.partition());
-                    }
-                    if record.offset() >= end {
-                        continue;
-                    }
-                    match Quarantined::read(&record) {
-                        Some(record) => {
-                            if visit(record).is_break() {
-                                return Ok(foreign);
-                            }
-                        }
-                        None => foreign += 1,
-                    }
-                }
-                Some(Err(ClientError::PartitionEOF(partition))) => {
-                    open.remove(&partition);
-                }
-                Some(Err(error)) if !KafkaError::request("", &error).retry_helps() => {
-                    return Err(failed(&error));
-                }
-                Some(Err(_)) | None if deadline.passed() => {
-                    let reason = consumer.context().reason();
-                    let reason = reason.unwrap_or_else(|| "nothing came for 30 s".to_owned());
-                    return Err(KafkaError::Request { request: request(), reason, retry: true });
-                }
-                Some(Err(_)) | None => {}
+        self.read_topic(topic, &mut |record| match Quarantined::read(record) {
+            Some(record) => visit(record),
+            None => {
+                foreign += 1;
+                ControlFlow::Continue(())
             }
-        }
+        })?;
         Ok(foreign)
     }
 }
@@ -221,6 +161,3 @@ impl Sender {
         }
     }
 }
-
-/// One wait for records.
-const POLL_TIME: Duration = Duration::from_millis(100);

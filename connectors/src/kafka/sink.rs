@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rdkafka::error::{KafkaError as ClientError, RDKafkaErrorCode};
-use rdkafka::producer::{BaseProducer, BaseRecord};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use wellstream_core::encode;
 use wellstream_core::engine::{CommitOutcome, EpochOffsets, Output, Sink, SinkError, Wants};
 use wellstream_core::record::{Alarm, Reject, Row, RowBatch};
@@ -251,13 +251,17 @@ impl Outputs {
 
     /// Everything of the epoch is acknowledged when this returns.
     fn deliver(&mut self) -> Result<(), SinkError> {
+        let sent = self.producer.in_flight_count() > 0;
         drain(&self.producer, self.bound)?;
         for refused in self.events().take_refused() {
             self.send_again(refused)?;
         }
         self.raise()?;
         check(&self.producer)?;
-        self.events().context().works();
+        // With nothing to deliver no broker has answered.
+        if sent {
+            self.events().context().works();
+        }
         Ok(())
     }
 
@@ -288,7 +292,6 @@ impl Outputs {
     }
 
     fn events(&self) -> &ProducerEvents {
-        use rdkafka::producer::Producer;
         self.producer.context()
     }
 }

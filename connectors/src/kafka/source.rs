@@ -44,6 +44,8 @@ struct Reader {
     ended_at: Option<i64>,
     /// Whether the last poll heard of the end.
     ended_now: bool,
+    /// The trouble in which the queue was seen empty: what comes behind was fetched since it began.
+    empty_in: Option<u32>,
 }
 
 impl KafkaSource {
@@ -88,6 +90,7 @@ impl KafkaSource {
                 offset_next: None,
                 ended_at: None,
                 ended_now: false,
+                empty_in: None,
             });
         }
         consumer.assign(&assignment).map_err(|error| KafkaError::request("assigning partitions", &error))?;
@@ -161,10 +164,14 @@ impl Source for KafkaSource {
             Some(code) if is_fatal(code) => return Err(self.fatal(partition, code)),
             Some(code) => consumer.context().troubled(Some(code), &format!("{partition}: {code}")),
             None if taken > 0 || reader.ended_now => {
-                consumer.context().works();
+                let context = consumer.context();
+                match reader.empty_in {
+                    Some(trouble) if context.trouble() == Some(trouble) => context.works(),
+                    _ => context.heard(),
+                }
                 self.heard = true;
             }
-            None => {}
+            None => reader.empty_in = consumer.context().trouble(),
         }
         Ok(reader.polled(taken, consumer))
     }

@@ -2,21 +2,19 @@
 //! force.
 
 use std::collections::HashMap;
-use std::time::Duration;
+use std::ops::ControlFlow;
 
-use rdkafka::Message;
-use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::consumer::Consumer;
 use rdkafka::error::KafkaError as ClientError;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use wellstream_core::decode;
 use wellstream_core::engine::PartitionStart;
 use wellstream_core::record::{AlarmInForce, AlarmKind, PartitionId, Side};
 
-use super::context::Context;
+use super::read::StoredRecord;
 use super::topics::Connection;
 use super::{KafkaError, TopicNames};
 use crate::limits::REQUEST_TIMEOUT;
-use crate::machine_clock::Deadline;
 
 /// Where to start where nothing was ever committed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -107,73 +105,34 @@ impl Connection {
     /// # Errors
     /// The topic is missing, the brokers do not answer, or a record is no alarm of ours.
     pub fn alarms_in_force(&self, topic: &str) -> Result<Vec<AlarmInForce>, KafkaError> {
-        let partitions = self.topic(topic)?.partitions;
-        let mut assignment = TopicPartitionList::new();
-        // Where each partition ends, while that end has not been reached.
-        let mut open: HashMap<i32, i64> = HashMap::new();
-        let request = || format!("reading the alarms in force from {topic}");
-        let failed = |error: &ClientError| KafkaError::request(request(), error);
-        for number in 0..partitions {
-            let (low, high) = self.watermarks(topic, number)?;
-            let number = i32::try_from(number).unwrap_or(i32::MAX);
-            if low < high {
-                assignment
-                    .add_partition_offset(topic, number, Offset::Offset(low))
-                    .map_err(|error| failed(&error))?;
-                open.insert(number, high);
-            }
-        }
-        let consumer: BaseConsumer<Context> = self
-            .settings
-            .source_config(open.len())
-            .create_with_context(Context::new("alarms"))
-            .map_err(|error| failed(&error))?;
-        consumer.assign(&assignment).map_err(|error| failed(&error))?;
         let mut newest = HashMap::new();
-        let mut deadline = Deadline::after(REQUEST_TIMEOUT * 2);
-        while !open.is_empty() {
-            match consumer.poll(Duration::from_millis(100)) {
-                Some(Ok(record)) => {
-                    if open.get(&record.partition()).is_some_and(|&end| record.offset() < end) {
-                        note_alarm(&mut newest, &record).map_err(|reason| {
-                            let (partition, offset) = (record.partition(), record.offset());
-                            let reason = format!("{topic}[{partition}] offset {offset}: {reason}");
-                            KafkaError::Request { request: request(), reason, retry: false }
-                        })?;
-                    }
-                    if open.get(&record.partition()).is_some_and(|&end| record.offset() + 1 >= end) {
-                        open.remove(&record.partition());
-                    }
-                    deadline = Deadline::after(REQUEST_TIMEOUT * 2);
+        let mut result = Ok(());
+        self.read_topic(topic, &mut |record| {
+            let (partition, offset) = (record.partition, record.offset);
+            match note_alarm(&mut newest, record) {
+                Ok(()) => ControlFlow::Continue(()),
+                Err(reason) => {
+                    let request = format!("reading the alarms in force from {topic}");
+                    let reason = format!("{topic}[{partition}] offset {offset}: {reason}");
+                    result = Err(KafkaError::Request { request, reason, retry: false });
+                    ControlFlow::Break(())
                 }
-                // Behind the last record there may be markers only.
-                Some(Err(ClientError::PartitionEOF(partition))) => {
-                    open.remove(&partition);
-                }
-                Some(Err(error)) if !KafkaError::request("", &error).retry_helps() => {
-                    return Err(failed(&error));
-                }
-                Some(Err(_)) | None if deadline.passed() => {
-                    let said = consumer.context().reason();
-                    let reason = said.unwrap_or_else(|| "nothing came for 30 s".to_owned());
-                    return Err(KafkaError::Request { request: request(), reason, retry: true });
-                }
-                Some(Err(_)) | None => {}
             }
-        }
+        })?;
+        result?;
         Ok(in_force(newest))
     }
 }
 
 type Newest = HashMap<Vec<u8>, Option<AlarmInForce>>;
 
-fn note_alarm(newest: &mut Newest, record: &impl Message) -> Result<(), String> {
-    let key = record.key().unwrap_or_default().to_vec();
-    let Some(value) = record.payload() else {
+fn note_alarm(newest: &mut Newest, record: StoredRecord) -> Result<(), String> {
+    let key = record.key.unwrap_or_default();
+    let Some(value) = record.value else {
         newest.insert(key, None);
         return Ok(());
     };
-    let (_, body) = decode::split_frame(value).map_err(|reason| not_ours(&reason.to_string()))?;
+    let (_, body) = decode::split_frame(&value).map_err(|reason| not_ours(&reason.to_string()))?;
     let alarm = decode::alarm(body).map_err(|reason| not_ours(&reason.to_string()))?;
     let open = matches!(alarm.kind, AlarmKind::Raised | AlarmKind::Escalated);
     let in_force = AlarmInForce {

@@ -216,48 +216,69 @@ impl Connection {
         partitions: u32,
         replication: u32,
     ) -> Result<Vec<(String, Created)>, KafkaError> {
+        let quarantine_bytes = QUARANTINE_BYTES_MAX.to_string();
+        let topics = [
+            (names.wells.as_str(), None),
+            (names.tanks.as_str(), None),
+            (names.enriched.as_str(), None),
+            (names.alerts.as_str(), Some(("cleanup.policy", "compact"))),
+            (names.quarantine.as_str(), Some(("max.message.bytes", quarantine_bytes.as_str()))),
+        ];
+        self.create(&topics, partitions, replication)
+    }
+
+    /// Makes topics where they are missing, each with at most one setting that differs from the brokers'.
+    ///
+    /// # Errors
+    /// The brokers do not answer, or refuse one of them.
+    pub fn create(
+        &self,
+        topics: &[(&str, Option<(&str, &str)>)],
+        partitions: u32,
+        replication: u32,
+    ) -> Result<Vec<(String, Created)>, KafkaError> {
         let counts = (i32::try_from(partitions), i32::try_from(replication));
         let (Ok(partitions_i32), Ok(replication_i32)) = counts else {
             let reason = format!("{partitions} partitions, {replication} replicas are too many");
             return Err(KafkaError::Request { request: "making topics".to_owned(), reason, retry: false });
         };
-        let quarantine_bytes = QUARANTINE_BYTES_MAX.to_string();
-        let plain = |name| NewTopic::new(name, partitions_i32, TopicReplication::Fixed(replication_i32));
-        let topics = [
-            plain(names.wells.as_str()),
-            plain(names.tanks.as_str()),
-            plain(names.enriched.as_str()),
-            plain(names.alerts.as_str()).set("cleanup.policy", "compact"),
-            plain(names.quarantine.as_str()).set("max.message.bytes", &quarantine_bytes),
-        ];
+        let wanted: Vec<_> = topics
+            .iter()
+            .map(|(name, setting)| {
+                let topic = NewTopic::new(name, partitions_i32, TopicReplication::Fixed(replication_i32));
+                setting.iter().fold(topic, |topic, (key, value)| topic.set(key, value))
+            })
+            .collect();
         let admin = self.admin()?;
         let options = AdminOptions::new()
             .request_timeout(Some(REQUEST_TIMEOUT))
             .operation_timeout(Some(REQUEST_TIMEOUT));
-        let results = block_on(admin.create_topics(&topics, &options), REQUEST_TIMEOUT * 2)
+        let results = block_on(admin.create_topics(&wanted, &options), REQUEST_TIMEOUT * 2)
             .ok_or_else(|| timed_out("making topics".to_owned()))?
             .map_err(|error| KafkaError::request("making topics", &error))?;
-        let mut outcomes = Vec::with_capacity(results.len());
-        for result in results {
-            let (name, created) = match result {
-                Ok(name) => {
-                    self.await_topic(&name)?;
-                    (name, Created::Made)
-                }
-                Err((name, RDKafkaErrorCode::TopicAlreadyExists)) => {
-                    let found = self.partitions(&name)?.unwrap_or_default();
-                    let created =
-                        if found == partitions { Created::Exists } else { Created::Differs { found } };
-                    (name, created)
-                }
-                Err((name, code)) => {
-                    let request = format!("making topic {name}");
-                    return Err(KafkaError::Request { request, reason: code.to_string(), retry: false });
-                }
-            };
-            outcomes.push((name, created));
+        results.into_iter().map(|result| self.created(result, partitions)).collect()
+    }
+
+    fn created(
+        &self,
+        result: Result<String, (String, RDKafkaErrorCode)>,
+        partitions: u32,
+    ) -> Result<(String, Created), KafkaError> {
+        match result {
+            Ok(name) => {
+                self.await_topic(&name)?;
+                Ok((name, Created::Made))
+            }
+            Err((name, RDKafkaErrorCode::TopicAlreadyExists)) => {
+                let found = self.partitions(&name)?.unwrap_or_default();
+                let created = if found == partitions { Created::Exists } else { Created::Differs { found } };
+                Ok((name, created))
+            }
+            Err((name, code)) => {
+                let request = format!("making topic {name}");
+                Err(KafkaError::Request { request, reason: code.to_string(), retry: false })
+            }
         }
-        Ok(outcomes)
     }
 }
 
