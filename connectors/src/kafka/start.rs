@@ -100,16 +100,18 @@ impl Connection {
     }
 
     /// The episodes that are open according to the compacted alarm topic, read up to its end as of now. Only
-    /// for a group that has commits: for another one they are somebody else's.
+    /// for a group that has commits: for another one they are somebody else's. Alarms of `decided_ms` and
+    /// later were left by an epoch that was not committed: they will be decided again, and are not in force
+    /// yet.
     ///
     /// # Errors
     /// The topic is missing, the brokers do not answer, or a record is no alarm of ours.
-    pub fn alarms_in_force(&self, topic: &str) -> Result<Vec<AlarmInForce>, KafkaError> {
+    pub fn alarms_in_force(&self, topic: &str, decided_ms: i64) -> Result<Vec<AlarmInForce>, KafkaError> {
         let mut newest = HashMap::new();
         let mut result = Ok(());
         self.read_topic(topic, &mut |record| {
             let (partition, offset) = (record.partition, record.offset);
-            match note_alarm(&mut newest, record) {
+            match note_alarm(&mut newest, record, decided_ms) {
                 Ok(()) => ControlFlow::Continue(()),
                 Err(reason) => {
                     let request = format!("reading the alarms in force from {topic}");
@@ -126,7 +128,7 @@ impl Connection {
 
 type Newest = HashMap<Vec<u8>, Option<AlarmInForce>>;
 
-fn note_alarm(newest: &mut Newest, record: StoredRecord) -> Result<(), String> {
+fn note_alarm(newest: &mut Newest, record: StoredRecord, decided_ms: i64) -> Result<(), String> {
     let key = record.key.unwrap_or_default();
     let Some(value) = record.value else {
         newest.insert(key, None);
@@ -134,6 +136,9 @@ fn note_alarm(newest: &mut Newest, record: StoredRecord) -> Result<(), String> {
     };
     let (_, body) = decode::split_frame(&value).map_err(|reason| not_ours(&reason.to_string()))?;
     let alarm = decode::alarm(body).map_err(|reason| not_ours(&reason.to_string()))?;
+    if alarm.time_ms >= decided_ms {
+        return Ok(());
+    }
     let open = matches!(alarm.kind, AlarmKind::Raised | AlarmKind::Escalated);
     let in_force = AlarmInForce {
         facility: alarm.facility,

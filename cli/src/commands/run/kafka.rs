@@ -107,12 +107,13 @@ fn resume(
     outputs: KafkaOutputs,
 ) -> Result<Resume, Failure> {
     let is_restart = starts.iter().any(|start| start.committed.is_some());
-    let alarms = match is_restart && outputs.results.is_some() {
-        true => connection.alarms_in_force(&names.alerts).map_err(kafka::failure)?,
-        false => Vec::new(),
-    };
-    let resume =
-        Resume::plan(starts, alarms, job.rules.hash(), policy(job.settings)).map_err(anyhow::Error::from)?;
+    let mut resume = Resume::plan(starts, Vec::new(), job.rules.hash(), policy(job.settings))
+        .map_err(anyhow::Error::from)?;
+    if is_restart && outputs.results.is_some() {
+        // What the stored W had not passed, no commit stands behind: at-least-once leaves such alarms behind.
+        let decided_ms = resume.watermark.map_or(i64::MAX, |w_ms| w_ms - job.rules.alarm_delay_ms());
+        resume.alarms = connection.alarms_in_force(&names.alerts, decided_ms).map_err(kafka::failure)?;
+    }
     if !resume.lost.is_empty() {
         let lost: Vec<_> = resume.lost.iter().map(ToString::to_string).collect();
         tracing::error!(
