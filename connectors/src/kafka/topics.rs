@@ -149,9 +149,21 @@ impl Connection {
     pub fn watermarks(&self, topic: &str, partition: u32) -> Result<(i64, i64), KafkaError> {
         let request = || format!("asking for the offsets of {topic}[{partition}]");
         let number = i32::try_from(partition).unwrap_or(i32::MAX);
-        self.consumer
-            .fetch_watermarks(topic, number, REQUEST_TIMEOUT)
-            .map_err(|error| KafkaError::request(request(), &error))
+        let deadline = Deadline::after(REQUEST_TIMEOUT);
+        loop {
+            let time_max = deadline.left().max(Duration::from_millis(1));
+            match self.consumer.fetch_watermarks(topic, number, time_max) {
+                Ok(offsets) => return Ok(offsets),
+                Err(error) => {
+                    // A leader that was just chosen does not know of it yet, or it has just moved on.
+                    let error = KafkaError::request(request(), &error);
+                    if deadline.passed() || !error.retry_helps() {
+                        return Err(error);
+                    }
+                    self.pause();
+                }
+            }
+        }
     }
 
     /// Both input topics, checked: they exist, are not compacted, and fit the join.
