@@ -82,3 +82,35 @@ pub(crate) fn compare(found: &Summary, expected: &OracleOutput) -> Vec<String> {
     }
     faults
 }
+
+/// A comparison that finds nothing would pass everything.
+#[test]
+fn each_thing_that_differs_is_named() {
+    use wellstream_core::record::{Reason, RowTotals};
+    let none = OracleOutput {
+        events_in: [0, 0],
+        accepted: [0, 0],
+        rejected: BTreeMap::new(),
+        rows: 0,
+        totals: Some(RowTotals::default()),
+        alarms: Vec::new(),
+    };
+    let same = Summary { digest: "0000000000000000".to_owned(), ..Summary::default() };
+    assert_eq!(compare(&same, &none), [""; 0]);
+    let count = |name: &str| BTreeMap::from([(name.to_owned(), 1)]);
+    let other = Summary {
+        events_in: EventsIn { wells: 1, tanks: 0 },
+        rows: 1,
+        alert_rows: 1,
+        alarms: Alarms { raised: 1, escalated: 0, cleared: 0 },
+        risk_sum: 1,
+        digest: "0000000000000001".to_owned(),
+        dropped: count(Reason::NullWellId.name()),
+        late: 1,
+        quarantined: count(Reason::BadMagic.name()),
+        ..Summary::default()
+    };
+    assert_eq!(compare(&other, &none).len(), 9, "{:?}", compare(&other, &none));
+    let latest = OracleOutput { totals: None, ..none };
+    assert_eq!(compare(&other, &latest).len(), 6, "in latest three of them are not a function of the log");
+}
