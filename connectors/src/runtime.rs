@@ -124,10 +124,14 @@ fn commit<K: Sink>(
     let Control { stop, duration, observe } = control;
     let mut idle = Idle::default();
     let mut observed_ms = 0;
+    let mut asked_ms = None;
     loop {
         let now = now(clock);
         if stop.load(Ordering::Relaxed) || duration.is_some_and(|duration| clock.elapsed() >= duration) {
-            shared.stop();
+            let waited_ms = now.mono_ms - *asked_ms.get_or_insert(now.mono_ms);
+            if shared.is_rebuilt() || waited_ms >= REBUILD_WAIT_MS_MAX {
+                shared.stop();
+            }
         }
         if link.over.load(Ordering::Acquire) {
             // A worker failed; its error is in the link. (It panicked if it is not, and the scope passes that
@@ -225,5 +229,8 @@ const YIELDS: u32 = 40;
 const SLEEP_US_MIN: u64 = 50;
 /// 50 µs doubled five times is 1.6 ms: the longest sleep, and what it adds to a latency at most.
 const SLEEP_DOUBLINGS: u32 = 5;
+/// How long a rebuild may delay the end of a run that is asked to stop, ms: nothing is committed before it is
+/// done, and rows that were put out meanwhile would come again with the next run.
+const REBUILD_WAIT_MS_MAX: i64 = 10_000;
 /// How often the observer is called, ms.
 const OBSERVE_MS: i64 = 250;

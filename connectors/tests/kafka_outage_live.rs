@@ -1,6 +1,5 @@
-//! A broker that goes away in mid-run. It kills the broker of `scripts/services`, so it is not part of a
-//! plain test run: cargo test -p wellstream-connectors --test kafka_outage_live --
-//! --ignored
+//! A broker that goes away in mid-run. It kills the broker of `scripts/services`, so it is no part of a plain
+//! test run: `scripts/outage` gives it services of its own, and `scripts/check` calls it.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking; helpers are not marked as tests")]
 
@@ -26,7 +25,7 @@ fn services(verb: &str) {
 }
 
 #[test]
-#[ignore = "kills the broker that other tests use"]
+#[ignore = "kills the broker that other tests use: scripts/outage"]
 fn a_run_goes_on_after_the_broker_was_away_for_ten_seconds() {
     let Some((connection, settings, names)) = live::prepared("outage", 1) else { return };
     let producer = live::producer(&settings, &[]);

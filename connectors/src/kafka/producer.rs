@@ -100,11 +100,20 @@ pub(super) fn delivery_bound(config: &rdkafka::ClientConfig) -> Duration {
     Duration::from_millis(time_ms) + FLUSH_MARGIN
 }
 
-/// Waits until all records are delivered or have failed.
+/// Waits until all records are delivered or have failed. A flush makes the client's thread spin for as long
+/// as it may send nothing, since it takes the linger to be over: one that a broker holds up goes on as a
+/// wait.
 pub(super) fn drain(producer: &BaseProducer<ProducerEvents>, bound: Duration) -> Result<(), SinkError> {
     let deadline = Deadline::after(bound);
+    let flush = Deadline::after(FLUSH_TIME);
     loop {
-        let done = flush_for(producer, deadline.left().min(FLUSH_SLICE));
+        let slice = deadline.left().min(FLUSH_SLICE);
+        let done = if flush.passed() {
+            producer.poll(slice);
+            producer.in_flight_count() == 0
+        } else {
+            flush_for(producer, slice)
+        };
         serve_events(producer);
         if done {
             return Ok(());
@@ -144,6 +153,9 @@ pub(super) fn check(producer: &BaseProducer<ProducerEvents>) -> Result<(), SinkE
 pub(super) fn refuse(message: String) -> SinkError {
     SinkError { sink: "kafka", message }
 }
+
+/// Longer than a broker that keeps up takes.
+const FLUSH_TIME: Duration = Duration::from_millis(200);
 
 /// One wait for acknowledgements: short, since failed records are reported between two waits only.
 const FLUSH_SLICE: Duration = Duration::from_millis(20);
