@@ -66,6 +66,8 @@ pub fn prepared(what: &str, partitions: u32) -> Option<(Connection, KafkaSetting
 pub fn producer(settings: &KafkaSettings, extra: &[(&str, &str)]) -> BaseProducer {
     let mut config = ClientConfig::new();
     config.set("bootstrap.servers", &settings.brokers).set("message.max.bytes", "20000000");
+    // Without it a batch that a new topic's leader refuses at first is sent again behind later ones.
+    config.set("enable.idempotence", "true");
     for (key, value) in extra {
         config.set(*key, *value);
     }
