@@ -129,10 +129,7 @@ fn a_broker_that_freezes_in_mid_run_changes_nothing() {
 #[ignore = "kills the broker that other tests use: scripts/outage"]
 fn a_broker_that_stays_away_ends_the_run_and_the_next_one_goes_on() {
     if std::env::var("WELLSTREAM_SIZE").is_ok_and(|size| size != "full") {
-        #[expect(clippy::print_stdout, reason = "a skipped test says so")]
-        {
-            println!("skipped: it takes seven minutes; WELLSTREAM_SIZE=full runs it");
-        }
+        println!("skipped: it takes seven minutes; WELLSTREAM_SIZE=full runs it");
         return;
     }
     let Some((world, undisturbed)) = loaded("gone") else { return };
