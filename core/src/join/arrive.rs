@@ -13,6 +13,10 @@ impl Join {
     pub fn arrive(&mut self, facility: u32, arrival: Arrival, part: &[u8]) {
         let side = self.sides[usize::from(arrival.partition)];
         let bound_ms = self.facilities[facility as usize].bound_ms;
+        if self.lost && arrival.reread {
+            self.take_as_decided(side, &arrival, bound_ms);
+            return;
+        }
         if !arrival.reread && arrival.time_ms < self.w_ms {
             self.counts.window_incomplete += 1;
             let latest_well = self.rules.join == JoinMode::Latest && side == Side::Well;
@@ -35,6 +39,16 @@ impl Join {
         }
         let slot = self.keep(facility, side, held);
         self.open(facility, side, slot);
+    }
+
+    /// History was lost: what lies below the committed offset is taken as decided, and counted where its
+    /// result may have been open. It must not meet new readings either: a later restart could not repeat
+    /// that.
+    fn take_as_decided(&mut self, side: Side, arrival: &Arrival, bound_ms: i64) {
+        let has_result = side == Side::Well || self.rules.join == JoinMode::All;
+        if has_result && arrival.time_ms.saturating_add(bound_ms) >= self.w_ms {
+            self.counts.results_lost += 1;
+        }
     }
 
     /// all: a row with every reading of the other side within the bound. Whether there was one.

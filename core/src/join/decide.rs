@@ -35,11 +35,8 @@ impl Join {
         if is_well && held.partner.is_none() && !self.rules.outer {
             return;
         }
-        // A result that the stored W had passed was in a committed epoch; one lost with its history counts as
-        // that.
-        let lost = self.lost && held.half.reread && !stored_w_passed;
-        self.counts.results_lost += u64::from(lost);
-        let mut decided = held.half.reread && (stored_w_passed || lost);
+        // A result that the stored W had passed was in a committed epoch.
+        let mut decided = held.half.reread && stored_w_passed;
         if broken(Rule::ClosingRule) {
             decided = held.half.reread && held.partner.is_none_or(|partner| partner.reread);
         }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 
 use crate::record::{AlarmInForce, PartitionId, Side};
-use crate::rules::Rules;
+use crate::rules::{JoinMode, Rules};
 use crate::sabotage::{Rule, broken};
 use crate::time::{NEVER, Spans};
 
@@ -121,7 +121,9 @@ impl Join {
             w_ms,
             stored_w_ms: w_ms,
             rebuilding: true,
-            lost: start.lost,
+            // The pair rule alone needs no verdict on what was open: with it, what history is left still
+            // helps.
+            lost: start.lost && (rules.join != JoinMode::All || rules.outer),
             facility_bytes: 0,
             rules,
         };
