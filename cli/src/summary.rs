@@ -6,7 +6,7 @@ use std::fmt::Write;
 use hdrhistogram::Histogram;
 use serde::Serialize;
 use wellstream_core::record::{Fate, Side};
-use wellstream_core::telemetry::Totals;
+use wellstream_core::telemetry::{Stage, StageTimes, Totals};
 
 use crate::console::{per_s, thousands};
 use crate::process;
@@ -30,6 +30,9 @@ pub(crate) struct Summary {
     pub(crate) max_rss_bytes: u64,
     pub(crate) peak_state_bytes: u64,
     pub(crate) latency_ms: Latency,
+    /// For people only: the keys of the JSON are fixed.
+    #[serde(skip)]
+    pub(crate) stages: StageTimes,
 }
 
 /// Records read.
@@ -81,7 +84,8 @@ impl Summary {
             cpu_s: process::cpu_s(),
             max_rss_bytes: process::max_rss_bytes(),
             peak_state_bytes: totals.peak_state_bytes,
-            latency_ms: Latency::new(&totals.latency_ms),
+            latency_ms: Latency::new(&totals.latency_ms, 1.0),
+            stages: totals.stages.clone(),
         }
     }
 
@@ -127,24 +131,34 @@ impl Summary {
         line("digest", self.digest.clone());
         line("time", format!("{:.2} s elapsed, {:.2} s CPU", self.elapsed_s, self.cpu_s));
         line("memory", format!("{} at most, state {}", mib(self.max_rss_bytes), mib(self.peak_state_bytes)));
-        line(
-            "latency",
-            [("p50", self.latency_ms.p50), ("p99", self.latency_ms.p99), ("p99.9", self.latency_ms.p999)]
-                .map(|(name, ms)| ms.map_or_else(|| format!("{name} -"), |ms| format!("{name} {ms:.1} ms")))
-                .join(", "),
-        );
+        line("latency", self.latency_ms.text(1));
+        for stage in Stage::ALL {
+            if let Some(times) = self.stages.get(stage) {
+                line(
+                    &format!("  {}", stage.name()),
+                    format!("{}  {}", Latency::new(times, 1e-6).text(3), stage.what()),
+                );
+            }
+        }
         out
     }
 }
 
 impl Latency {
     /// A percentile is told only with ten samples beyond it: fewer would be chance.
-    fn new(samples: &Histogram<u64>) -> Latency {
+    /// `unit_ms` is what one unit of the histogram amounts to.
+    fn new(samples: &Histogram<u64>, unit_ms: f64) -> Latency {
         let percentile = |quantile: f64| {
             let beyond = samples.len() as f64 * (1.0 - quantile);
-            (beyond > 9.999).then(|| samples.value_at_quantile(quantile) as f64)
+            (beyond > 9.999).then(|| samples.value_at_quantile(quantile) as f64 * unit_ms)
         };
         Latency { p50: percentile(0.5), p99: percentile(0.99), p999: percentile(0.999) }
+    }
+
+    fn text(self, digits: usize) -> String {
+        [("p50", self.p50), ("p99", self.p99), ("p99.9", self.p999)]
+            .map(|(name, ms)| ms.map_or_else(|| format!("{name} -"), |ms| format!("{name} {ms:.digits$} ms")))
+            .join(", ")
     }
 }
 
@@ -182,23 +196,29 @@ mod tests {
         for ms in 1..=999 {
             samples.record(ms).unwrap();
         }
-        assert_eq!(Latency::new(&samples), Latency { p50: Some(500.0), p99: None, p999: None });
+        assert_eq!(Latency::new(&samples, 1.0), Latency { p50: Some(500.0), p99: None, p999: None });
         samples.record(1_000).unwrap();
-        assert!(Latency::new(&samples).p99.is_some());
+        assert!(Latency::new(&samples, 1.0).p99.is_some());
     }
 
     #[test]
     fn the_table_says_it_all() {
+        let mut stages = StageTimes::default();
+        stages.record(Stage::Join, 2_000_000);
         let summary = Summary {
+            stages,
             events_in: EventsIn { wells: 1_200, tanks: 800 },
             dropped: BTreeMap::from([("null_methane_ppm".to_owned(), 3), ("null_well_id".to_owned(), 4)]),
             latency_ms: Latency { p50: Some(1.25), ..Latency::default() },
             ..Summary::default()
         };
         let table = summary.table();
-        for part in
-            ["2,000 (1,200 wells, 800 tanks)", "7 (null_methane_ppm 3, null_well_id 4)", "p50 1.2 ms, p99 -"]
-        {
+        for part in [
+            "2,000 (1,200 wells, 800 tanks)",
+            "7 (null_methane_ppm 3, null_well_id 4)",
+            "p50 1.2 ms, p99 -",
+            "join           p50 -",
+        ] {
             assert!(table.contains(part), "{part} in {table}");
         }
     }

@@ -46,7 +46,7 @@ fn signal(child: &Child, name: &str) {
 #[test]
 fn the_embedded_run_does_the_whole_job() {
     let text = stdout(&["run", "--duration", "3s", "--embedded-interval", "100ms"]);
-    for part in ["FAC-", "ALERT", "Summary", "emission"] {
+    for part in ["FAC-", "ALERT", "Summary", "emission", "  exchange ", "  commit "] {
         assert!(text.contains(part), "{part} in {text}");
     }
     assert!(!text.contains('\u{1b}'), "plain when not a terminal");

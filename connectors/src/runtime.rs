@@ -105,12 +105,14 @@ pub fn run<S: Source, K: Sink>(
         }
         commit(&mut committer, &clock, &link, &shared, control)
     });
+    committer.settle(now(&clock));
     let failed = link.failed.into_inner().unwrap_or_else(PoisonError::into_inner);
     let ending = match (failed, ended) {
         (Some(error), _) | (None, Err(error)) => return Err(error),
         (None, Ok(ending)) => ending,
     };
-    Ok(Report { totals: committer.totals().clone(), ending, sink: committer.into_sink() })
+    let totals = Totals { stages: shared.stage_times(), ..committer.totals().clone() };
+    Ok(Report { totals, ending, sink: committer.into_sink() })
 }
 
 /// The committer's loop, on the caller's thread.
@@ -128,7 +130,7 @@ fn commit<K: Sink>(
     loop {
         let now = now(clock);
         if stop.load(Ordering::Relaxed) || duration.is_some_and(|duration| clock.elapsed() >= duration) {
-            let waited_ms = now.mono_ms - *asked_ms.get_or_insert(now.mono_ms);
+            let waited_ms = now.mono_ms() - *asked_ms.get_or_insert(now.mono_ms());
             if shared.is_rebuilt() || waited_ms >= REBUILD_WAIT_MS_MAX {
                 shared.stop();
             }
@@ -143,8 +145,8 @@ fn commit<K: Sink>(
             Progress::Finished => return Ok(Ending::Finished),
             Progress::Restart => return Ok(Ending::Restart),
         }
-        if now.mono_ms - observed_ms >= OBSERVE_MS {
-            observed_ms = now.mono_ms;
+        if now.mono_ms() - observed_ms >= OBSERVE_MS {
+            observed_ms = now.mono_ms();
             observe(committer.totals(), shared);
         }
     }
@@ -161,10 +163,24 @@ impl<S: Source> Worker<S> {
     fn work(&mut self, clock: &MachineClock, link: &Link) {
         let mut idle = Idle::default();
         while !link.over.load(Ordering::Acquire) {
-            let mut done = self.shard.as_mut().map_or(0, Shard::poll);
+            let mut done = 0;
+            let mut began = now(clock);
+            if let Some(shard) = &mut self.shard {
+                done = shard.poll(began);
+                let ended = now(clock);
+                if done > 0 {
+                    shard.worked(ended.mono_ns - began.mono_ns);
+                }
+                began = ended;
+            }
             if let Some(lane) = &mut self.lane {
-                match lane.poll(now(clock)) {
-                    Ok(taken) => done += taken,
+                match lane.poll(began) {
+                    Ok(taken) => {
+                        done += taken;
+                        if taken > 0 {
+                            lane.worked(now(clock).mono_ns - began.mono_ns);
+                        }
+                    }
                     Err(error) => {
                         let mut failed = link.failed.lock().unwrap_or_else(PoisonError::into_inner);
                         failed.get_or_insert(error);
@@ -218,7 +234,7 @@ impl Idle {
 }
 
 fn now(clock: &MachineClock) -> Now {
-    Now { mono_ms: clock.now_ms(), wall_ms: clock.wall_ms() }
+    Now { mono_ns: i64::try_from(clock.now_ns()).unwrap_or(i64::MAX), wall_ms: clock.wall_ms() }
 }
 
 /// Cycles of nothing that only spin: some 100 ns each, as long as a batch takes to cross.

@@ -51,6 +51,9 @@ pub const LATENCY_SAMPLE: usize = 64;
 /// Latencies above this are recorded as this, ms.
 pub const LATENCY_MS_MAX: u64 = 600_000;
 
+/// Durations of a stage above this are recorded as this, ns.
+pub const STAGE_NS_MAX: u64 = 600_000_000_000;
+
 /// Rejected records that a lane gathers before it hands them on.
 pub const REJECTS_PER_BATCH: usize = 256;
 

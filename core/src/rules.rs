@@ -148,6 +148,12 @@ impl Rules {
         Ok(())
     }
 
+    /// Whether results are pairs and nothing else. Then the pair rule alone tells after a restart what is
+    /// still to be put out, and no result waits for W.
+    pub fn emits_pairs_only(&self) -> bool {
+        self.join == JoinMode::All && !self.outer
+    }
+
     /// D: how long after a row's time an ALERT step may still change (DESIGN section 3).
     pub fn alarm_delay_ms(&self) -> i64 {
         match self.join {

@@ -1,12 +1,16 @@
 //! What the engine counts. Each thread counts for itself; the committer adds up what an epoch committed, so
 //! that the totals are those of the output, not of the attempts.
 
+mod stages;
+
 use std::collections::BTreeMap;
 
 use hdrhistogram::Histogram;
 
 use crate::join::{AlarmTotals, JoinCounts};
 use crate::record::{Fate, Reason, RowTotals, Side};
+
+pub use stages::{Stage, StageRecorder, StageTimes};
 
 /// What one lane has read since its last mark. New records only: what is read again was counted before.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -86,6 +90,8 @@ pub struct Totals {
     pub peak_state_bytes: u64,
     /// Sent (Kafka timestamp) to committed, ms, of a sample of rows: one in `limits::LATENCY_SAMPLE`.
     pub latency_ms: Histogram<u64>,
+    /// Where the time went, all threads; of attempts too, since time that an aborted epoch took is gone.
+    pub stages: StageTimes,
 }
 
 impl Default for Totals {
@@ -98,6 +104,7 @@ impl Default for Totals {
             epochs: 0,
             peak_state_bytes: 0,
             latency_ms: latency_histogram(),
+            stages: StageTimes::default(),
         }
     }
 }
@@ -114,6 +121,7 @@ impl Totals {
         // Both have the same bounds and precision, so adding cannot fail.
         let same_bounds = self.latency_ms.add(&other.latency_ms);
         debug_assert!(same_bounds.is_ok());
+        self.stages.merge(&other.stages);
     }
 }
 

@@ -28,8 +28,32 @@ pub use watermark::DomainWatermark;
 /// The time of one duty cycle, taken once and handed down: nothing in the core reads a clock.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Now {
-    /// Milliseconds on a clock that never goes back, from any origin.
-    pub mono_ms: i64,
+    /// Nanoseconds on a clock that never goes back, from an origin that all threads of a run share.
+    pub mono_ns: i64,
     /// Epoch milliseconds, for latencies against Kafka's timestamps only: no result depends on it.
     pub wall_ms: i64,
 }
+
+impl Now {
+    /// A scripted time: both clocks at so many milliseconds.
+    pub fn at_ms(ms: i64) -> Now {
+        Now { mono_ns: ms * NS_PER_MS, wall_ms: ms }
+    }
+
+    /// Whole milliseconds on the clock that never goes back.
+    pub fn mono_ms(self) -> i64 {
+        self.mono_ns / NS_PER_MS
+    }
+
+    /// Whole milliseconds since an earlier time on the clock that never goes back, ns.
+    pub fn ms_since(self, mono_ns: i64) -> i64 {
+        (self.mono_ns - mono_ns) / NS_PER_MS
+    }
+
+    /// How long ago a Kafka timestamp is, ns.
+    pub(crate) fn since_sent(self, sent_ms: i64) -> i64 {
+        self.wall_ms.saturating_sub(sent_ms).saturating_mul(NS_PER_MS)
+    }
+}
+
+const NS_PER_MS: i64 = 1_000_000;

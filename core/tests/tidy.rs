@@ -61,6 +61,33 @@ fn exceptions_are_named() {
     }
 }
 
+/// A code map that names what is gone, or a test that holds an invariant and is gone, misleads.
+#[test]
+fn the_architecture_names_what_exists() {
+    let text = fs::read_to_string(root().join("docs/ARCHITECTURE.md")).unwrap();
+    let (map, invariants) = text.split_once("## Invariants").unwrap();
+    let rules = fs::read_to_string(root().join("core/src/sabotage.rs")).unwrap();
+    let quoted =
+        |text: &str| -> Vec<String> { text.split('`').skip(1).step_by(2).map(str::to_owned).collect() };
+    for name in quoted(invariants).iter().filter(|name| name.contains('/')) {
+        let exists =
+            ["", "core/src", "connectors/src"].iter().any(|home| root().join(home).join(name).exists());
+        assert!(exists, "docs/ARCHITECTURE.md: {name} is gone");
+    }
+    for name in quoted(map).iter().filter(|name| name.starts_with("core/") || name.starts_with("replay/")) {
+        assert!(root().join(name).exists(), "docs/ARCHITECTURE.md: {name} is gone");
+    }
+    let mut named = 0;
+    for line in invariants.lines().filter(|line| line.contains("sabotage.rs`,")) {
+        let list = line.rsplit("sabotage.rs`,").next().unwrap();
+        for rule in list.trim_matches([' ', '|']).split(", ") {
+            assert!(rules.contains(&format!("    {rule},")), "docs/ARCHITECTURE.md: no rule {rule}");
+            named += 1;
+        }
+    }
+    assert!(named > 10, "the table of invariants has another form: {named} rules found");
+}
+
 #[test]
 fn scripts_are_executable() {
     #[cfg(unix)]

@@ -216,12 +216,12 @@ fn run(log: &Log, rules: &Rules) -> (Totals, Collect) {
     let mut shards = wired.shards;
     let mut committer = wired.committer.with(sink);
     for cycle in 0..10_000_000 {
-        let now = Now { mono_ms: cycle, wall_ms: cycle };
+        let now = Now::at_ms(cycle);
         for lane in &mut lanes {
             lane.poll(now).unwrap();
         }
         for shard in &mut shards {
-            shard.poll();
+            shard.poll(now);
         }
         match committer.poll(now).unwrap() {
             Progress::Working(_) => {}

@@ -1,39 +1,19 @@
 //! What the tests against real servers share: topics of their own, records sent and read back.
 #![allow(dead_code, unreachable_pub, clippy::allow_attributes, reason = "each test file uses a part of it")]
 
+#[path = "../../../connectors/tests/support/own.rs"]
+mod own;
+
 use std::ops::ControlFlow;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use wellstream_connectors::MachineClock;
+pub use own::{address, unique};
 use wellstream_connectors::kafka::quarantined::Sender;
 use wellstream_connectors::kafka::read::StoredRecord;
 use wellstream_connectors::kafka::topics::Connection;
 use wellstream_connectors::kafka::{KafkaSettings, TopicNames};
 
 use crate::program::{Ended, Program};
-
-/// An address from the environment, or a word about skipping; with WELLSTREAM_TEST_REQUIRED=1 it must be
-/// there.
-pub fn address(variable: &str) -> Option<String> {
-    if let Ok(address) = std::env::var(variable) {
-        return Some(address);
-    }
-    let required = std::env::var("WELLSTREAM_TEST_REQUIRED").is_ok_and(|value| value == "1");
-    assert!(!required, "{variable} is not set, and WELLSTREAM_TEST_REQUIRED=1");
-    #[expect(clippy::print_stdout, reason = "a skipped test says so")]
-    {
-        println!("skipped: {variable} is not set");
-    }
-    None
-}
-
-/// A name that no other test and no earlier run has.
-pub fn unique(what: &str) -> String {
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    let (wall, number) = (MachineClock::start().wall_ms(), NEXT.fetch_add(1, Ordering::Relaxed));
-    format!("test-{what}-{wall}-{}-{number}", std::process::id())
-}
 
 /// Topics and a group of a test's own.
 pub struct World {

@@ -1,40 +1,21 @@
 //! What the tests against real servers share.
 #![allow(dead_code, unreachable_pub, clippy::allow_attributes, reason = "each test file uses a part of it")]
 
+#[path = "own.rs"]
+mod own;
+
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+pub use own::{address, unique};
 use rdkafka::ClientConfig;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use wellstream_connectors::MachineClock;
 use wellstream_connectors::kafka::topics::Connection;
 use wellstream_connectors::kafka::{KafkaSettings, TopicNames};
 
-/// An address from the environment, or a word about skipping; with WELLSTREAM_TEST_REQUIRED=1 it must be
-/// there.
-pub fn address(variable: &str) -> Option<String> {
-    if let Ok(address) = std::env::var(variable) {
-        return Some(address);
-    }
-    let required = std::env::var("WELLSTREAM_TEST_REQUIRED").is_ok_and(|value| value == "1");
-    assert!(!required, "{variable} is not set, and WELLSTREAM_TEST_REQUIRED=1");
-    #[expect(clippy::print_stdout, reason = "a skipped test says so")]
-    {
-        println!("skipped: {variable} is not set");
-    }
-    None
-}
-
 pub fn brokers() -> Option<String> {
     address("WELLSTREAM_TEST_BROKERS")
-}
-
-/// A name that no other test and no earlier run has.
-pub fn unique(what: &str) -> String {
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    let (wall, number) = (MachineClock::start().wall_ms(), NEXT.fetch_add(1, Ordering::Relaxed));
-    format!("test-{what}-{wall}-{}-{number}", std::process::id())
 }
 
 /// When this process began to ask, epoch ms. Records stamped long ago fall to retention while the tests run.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::exchange::Mark;
 use crate::sabotage::{Rule, broken};
-use crate::telemetry::Totals;
+use crate::telemetry::{Stage, StageRecorder, Totals};
 use crate::time::Now;
 
 use super::epoch::{Epoch, Latencies};
@@ -44,12 +44,15 @@ pub struct CommitterSeat {
     number: u64,
     epoch: Epoch,
     requested: bool,
-    requested_ms: Option<i64>,
+    requested_ns: Option<i64>,
     /// The cut in progress is the last one.
     last: bool,
     /// Offsets of the last commit: an epoch that adds nothing to them is not committed.
     committed: Option<EpochOffsets>,
     latencies: Latencies,
+    /// An epoch was committed in the last duty cycle: when its cut was asked for, ns.
+    unsettled_ns: Option<i64>,
+    recorder: StageRecorder,
     totals: Totals,
     /// Facilities known to the shards at the last cut.
     facilities: usize,
@@ -71,14 +74,16 @@ impl CommitterSeat {
             lanes,
             shards,
             marks,
+            recorder: shared.committer_recorder(),
             shared,
             offsets,
             number: 1,
             requested: false,
-            requested_ms: None,
+            requested_ns: None,
             last: false,
             committed: None,
             latencies: Latencies::default(),
+            unsettled_ns: None,
             totals: Totals::default(),
             facilities: 0,
             forget_above: settings.facilities_max,
@@ -98,6 +103,7 @@ impl<K: Sink> Committer<K> {
     /// # Errors
     /// Only what ends the run: the sink cannot go on.
     pub fn poll(&mut self, now: Now) -> Result<Progress, EngineError> {
+        self.settle(now);
         if self.seat.shared.stopping() && !self.seat.shared.is_rebuilt() {
             // Stopped before anything could be committed: nothing is, and nothing is lost.
             return Ok(Progress::Finished);
@@ -108,12 +114,23 @@ impl<K: Sink> Committer<K> {
             done += self.drain_lane(lane)?;
         }
         for shard in 0..self.seat.shards.len() {
-            done += self.drain_shard(shard)?;
+            done += self.drain_shard(shard, now)?;
         }
         if self.seat.requested && self.seat.epoch.is_complete() {
-            return self.finish_epoch(now);
+            return self.finish_epoch();
         }
         Ok(Progress::Working(done))
+    }
+
+    /// The last epoch is visible by now: its rows' latencies and its own time end here, not before the commit
+    /// that a duty cycle may wait for. Each duty cycle begins with it; behind the last one, the caller does
+    /// it.
+    pub fn settle(&mut self, now: Now) {
+        let seat = &mut self.seat;
+        if let Some(requested_ns) = seat.unsettled_ns.take() {
+            seat.recorder.record(Stage::Commit, now.mono_ns - requested_ns);
+            seat.latencies.commit(now.wall_ms, &mut seat.totals.latency_ms);
+        }
     }
 
     /// What was committed so far.
@@ -133,7 +150,7 @@ impl<K: Sink> Committer<K> {
         if seat.requested || !rebuilt {
             return;
         }
-        let since_ms = seat.requested_ms.map(|ms| now.mono_ms - ms);
+        let since_ms = seat.requested_ns.map(|ns| now.ms_since(ns));
         let ended = seat.offsets.all_ended();
         let stopping = seat.shared.stopping();
         if !ended && !stopping && since_ms.is_some_and(|ms| ms < seat.settings.commit_interval_ms) {
@@ -141,7 +158,7 @@ impl<K: Sink> Committer<K> {
         }
         seat.last = ended || stopping;
         let idle = match seat.settings.idle_after_ms {
-            Some(idle_after_ms) if !seat.last => seat.offsets.idle(now.mono_ms, idle_after_ms),
+            Some(idle_after_ms) if !seat.last => seat.offsets.idle(now.mono_ms(), idle_after_ms),
             _ => seat.offsets.idle_now().into(),
         };
         for (partition, idle) in idle.iter().enumerate() {
@@ -156,7 +173,7 @@ impl<K: Sink> Committer<K> {
             debug_assert!(pushed.is_ok(), "one cut at a time");
         }
         seat.requested = true;
-        seat.requested_ms = Some(now.mono_ms);
+        seat.requested_ns = Some(now.mono_ns);
     }
 
     /// Takes a lane's output up to its cut.
@@ -174,13 +191,14 @@ impl<K: Sink> Committer<K> {
     }
 
     /// Takes a shard's output up to its cut.
-    fn drain_shard(&mut self, shard: usize) -> Result<usize, EngineError> {
+    fn drain_shard(&mut self, shard: usize, now: Now) -> Result<usize, EngineError> {
         let mut done = 0;
         while !self.seat.epoch.has_shard(shard) {
             let Some(output) = self.seat.shards[shard].pop() else { break };
             done += 1;
             match output {
-                ShardOutput::Rows(batch) => {
+                ShardOutput::Rows(batch, handed_on_ns) => {
+                    self.seat.recorder.record(Stage::Emit, now.mono_ns - handed_on_ns);
                     self.seat.latencies.sample(&batch.rows);
                     self.append(Output::Rows(&batch))?;
                     self.seat.shards[shard].give_back(batch);
@@ -206,7 +224,7 @@ impl<K: Sink> Committer<K> {
     }
 
     /// All parts of the cut are here: commits, or says that everything must start again.
-    fn finish_epoch(&mut self, now: Now) -> Result<Progress, EngineError> {
+    fn finish_epoch(&mut self) -> Result<Progress, EngineError> {
         let offsets = self.seat.offsets.at_cut(&self.seat.epoch);
         let adds = self.seat.epoch.begun || self.seat.committed.as_ref() != Some(&offsets);
         if adds {
@@ -224,7 +242,7 @@ impl<K: Sink> Committer<K> {
         let epoch = std::mem::replace(&mut seat.epoch, Epoch::new(seat.lanes.len(), seat.shards.len()));
         seat.shared.tell_watermark(epoch.w_ms());
         epoch.add_to(&mut seat.totals, adds);
-        seat.latencies.commit(now.wall_ms, &mut seat.totals.latency_ms);
+        seat.unsettled_ns = seat.requested_ns;
         assert!(
             seat.totals.lanes.balances(),
             "events_in = accepted + dropped + late + quarantined: {:?}",

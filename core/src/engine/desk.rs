@@ -102,6 +102,8 @@ pub(super) struct Desk {
     pub(super) rejects: Vec<Reject>,
     pub(super) reject_bytes: usize,
     pub(super) counts: LaneCounts,
+    /// The duty cycle's time, ns of the run's clock.
+    pub(super) now_ns: i64,
 }
 
 /// The schemas that all lanes ask.
@@ -136,6 +138,7 @@ impl Desk {
             rejects: Vec::new(),
             reject_bytes: 0,
             counts: LaneCounts::default(),
+            now_ns: 0,
         }
     }
 
@@ -245,6 +248,9 @@ impl Desk {
         }
         let rules = &self.scores[route.score as usize];
         let input = Input { time_ms, partition: id.number, offset: record.offset };
+        if batch.readings.is_empty() {
+            batch.staged_ns = self.now_ns;
+        }
         let start = batch.parts.len();
         let (points, quality) = match reading {
             Accepted::Well(well) => {

@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use crate::exchange::Mark;
 use crate::limits;
+use crate::record::Record;
 use crate::sabotage::{Rule, broken};
+use crate::telemetry::{Stage, StageRecorder};
 use crate::time::{Alignment, Now};
 
 use super::desk::{Desk, LanePartition};
@@ -29,6 +31,7 @@ pub struct LaneSeat {
     out: Queue<LaneOutput>,
     outbox: VecDeque<LaneOutput>,
     shared: Arc<Shared>,
+    recorder: StageRecorder,
     settings: EngineSettings,
     reached: bool,
     /// Partitions are polled in turn: this one is next.
@@ -44,7 +47,7 @@ impl LaneSeat {
         desk: Desk,
         marks: Marks,
         out: Queue<LaneOutput>,
-        shared: Arc<Shared>,
+        (shared, recorder): (Arc<Shared>, StageRecorder),
         settings: EngineSettings,
     ) -> LaneSeat {
         let outbox = VecDeque::new();
@@ -55,6 +58,7 @@ impl LaneSeat {
             out,
             outbox,
             shared,
+            recorder,
             settings,
             reached: false,
             turn: 0,
@@ -80,6 +84,7 @@ impl<S: Source> Lane<S> {
     /// # Errors
     /// Only what ends the run: the source cannot go on.
     pub fn poll(&mut self, now: Now) -> Result<usize, EngineError> {
+        self.seat.desk.now_ns = now.mono_ns;
         if !self.seat.flush() {
             return Ok(0);
         }
@@ -90,18 +95,23 @@ impl<S: Source> Lane<S> {
         }
         let taken = if self.seat.shared.stopping() { 0 } else { self.read(now)? };
         self.seat.send_late_cut();
-        let timer = now.mono_ms - self.seat.flushed_ms >= self.seat.settings.flush_ms;
+        let timer = now.mono_ms() - self.seat.flushed_ms >= self.seat.settings.flush_ms;
         if timer || self.seat.desk.is_full() {
-            self.seat.flushed_ms = now.mono_ms;
+            self.seat.flushed_ms = now.mono_ms();
             self.seat.desk.tell(&mut self.seat.partitions);
             self.seat.flush();
         }
         Ok(taken)
     }
 
+    /// Tells how long the last duty cycle took, if it took records: the lane itself reads no clock.
+    pub fn worked(&self, ns: i64) {
+        self.seat.recorder.record(Stage::Decode, ns);
+    }
+
     /// Polls each partition once, as far as it may go on.
     fn read(&mut self, now: Now) -> Result<usize, EngineError> {
-        let LaneSeat { partitions, desk, shared, settings, turn, reached, .. } = &mut self.seat;
+        let LaneSeat { partitions, desk, shared, recorder, settings, turn, reached, .. } = &mut self.seat;
         let alignment = Alignment::of(&shared.gauges);
         let aligned = shared.is_rebuilt() || broken(Rule::NoAlignInRebuild);
         let over_bound = shared.state_bytes() > settings.state_bytes_max;
@@ -119,16 +129,22 @@ impl<S: Source> Lane<S> {
                 continue;
             }
             let id = partition.id;
-            let polled = self
-                .source
-                .poll(id, settings.poll_records, &mut |records| desk.take(partition, records, &w_ms))
-                .map_err(EngineError::Source)?;
+            let is_new = *reached;
+            let mut visit = |records: &[Record<'_>]| {
+                let oldest = records.first().filter(|record| is_new && record.timestamp_ms >= 0);
+                if let Some(oldest) = oldest {
+                    recorder.record(Stage::Ingest, now.since_sent(oldest.timestamp_ms));
+                }
+                desk.take(partition, records, &w_ms)
+            };
+            let polled =
+                self.source.poll(id, settings.poll_records, &mut visit).map_err(EngineError::Source)?;
             if let Some(offset_next) = polled.offset_next.filter(|_| !partition.waits_for_schema) {
                 partition.offset_next = partition.offset_next.max(offset_next);
             }
             partition.log_end = polled.log_end.unwrap_or(partition.log_end).max(partition.offset_next);
             if polled.taken > 0 || partition.progress_ms.is_none() {
-                partition.progress_ms = Some(now.mono_ms);
+                partition.progress_ms = Some(now.mono_ms());
             }
             if polled.taken == 0 && partition.end.is_none() {
                 partition.end = self.source.end(id);
@@ -190,7 +206,7 @@ impl LaneSeat {
             segments: partition.segments.cut(),
             ended: partition.ended,
             unread: partition.unread() || partition.waits_for_schema,
-            progress_ms: partition.progress_ms.unwrap_or(now.mono_ms),
+            progress_ms: partition.progress_ms.unwrap_or(now.mono_ms()),
             newest_ms: partition.newest_ms,
             schemas_given_up: partition.schemas.given_up.clone(),
         });

@@ -9,7 +9,7 @@ use crate::exchange::Mark;
 use crate::join::{AlarmTotals, JoinCounts};
 use crate::limits;
 use crate::record::{Alarm, Reject, RowBatch, RowTotals};
-use crate::telemetry::LaneCounts;
+use crate::telemetry::{LaneCounts, StageRecorder, StageTimes};
 use crate::time::{Gauge, NEVER, Segment};
 
 /// From a lane to the committer, in order: rejects of an epoch, then its cut.
@@ -46,7 +46,8 @@ pub(super) struct PartitionCut {
 /// From a shard to the committer, in order: output of an epoch, then its cut.
 #[derive(Debug)]
 pub(super) enum ShardOutput {
-    Rows(RowBatch),
+    /// Rows, and when they were handed on, ns of the run's clock.
+    Rows(RowBatch, i64),
     Alarms(Vec<Alarm>),
     Cut(ShardCut),
 }
@@ -127,6 +128,8 @@ pub struct Shared {
     stop: AtomicBool,
     /// W of the last committed epoch, for those who look on; relaxed.
     w_ms: AtomicI64,
+    /// Each lane's, then each shard's, then the committer's.
+    recorders: Vec<StageRecorder>,
 }
 
 impl Shared {
@@ -138,6 +141,7 @@ impl Shared {
             state_bytes: (0..shards).map(|_| AtomicUsize::new(0)).collect(),
             stop: AtomicBool::new(false),
             w_ms: AtomicI64::new(NEVER),
+            recorders: (0..=lanes + shards).map(|_| StageRecorder::default()).collect(),
         }
     }
 
@@ -159,6 +163,25 @@ impl Shared {
     /// State held by all shards, bytes.
     pub fn state_bytes(&self) -> usize {
         self.state_bytes.iter().map(|bytes| bytes.load(Ordering::Relaxed)).sum()
+    }
+
+    /// Where the time went so far, all threads.
+    pub fn stage_times(&self) -> StageTimes {
+        let mut all = StageTimes::default();
+        self.recorders.iter().for_each(|recorder| recorder.add_to(&mut all));
+        all
+    }
+
+    pub(super) fn lane_recorder(&self, lane: usize) -> StageRecorder {
+        self.recorders[lane].clone()
+    }
+
+    pub(super) fn shard_recorder(&self, shard: usize) -> StageRecorder {
+        self.recorders[self.lanes + shard].clone()
+    }
+
+    pub(super) fn committer_recorder(&self) -> StageRecorder {
+        self.recorders[self.recorders.len() - 1].clone()
     }
 
     /// Whether every lane has reached its committed offsets.

@@ -8,7 +8,8 @@ use crate::exchange::{Batch, Mark, Receiver, Tail};
 use crate::join::{Arrival, Join};
 use crate::limits;
 use crate::sabotage::{Rule, broken};
-use crate::time::DomainWatermark;
+use crate::telemetry::{Stage, StageRecorder};
+use crate::time::{DomainWatermark, Now};
 
 use super::messages::{ShardCut, ShardOutput, ShardOutputs, Shared};
 
@@ -23,6 +24,9 @@ pub struct Shard {
     out: Arc<ShardOutputs>,
     outbox: VecDeque<ShardOutput>,
     shared: Arc<Shared>,
+    recorder: StageRecorder,
+    /// The duty cycle's time, ns of the run's clock.
+    now_ns: i64,
 }
 
 /// What comes from one lane.
@@ -56,12 +60,15 @@ impl Shard {
             reached: vec![false; partitions],
             out,
             outbox: VecDeque::new(),
+            recorder: shared.shard_recorder(index),
             shared,
+            now_ns: 0,
         }
     }
 
     /// One duty cycle; returns how much it did.
-    pub fn poll(&mut self) -> usize {
+    pub fn poll(&mut self, now: Now) -> usize {
+        self.now_ns = now.mono_ns;
         let mut done = 0;
         for lane in 0..self.inputs.len() {
             for _ in 0..limits::BATCHES_PER_TURN {
@@ -89,8 +96,16 @@ impl Shard {
         done
     }
 
+    /// Tells how long the last duty cycle took, if it did anything: the shard itself reads no clock.
+    pub fn worked(&self, ns: i64) {
+        self.recorder.record(Stage::Join, ns);
+    }
+
     /// Joins a batch's readings from one on, then follows its tail.
     fn work(&mut self, lane: usize, mut batch: Batch, from: usize) {
+        if from == 0 && !batch.readings.is_empty() {
+            self.recorder.record(Stage::Exchange, self.now_ns - batch.staged_ns);
+        }
         let input = &mut self.inputs[lane];
         for name in batch.facilities.drain(..) {
             input.facilities.push(self.join.facility(&name));
@@ -188,7 +203,7 @@ impl Shard {
         let out = &mut self.join.out;
         if !out.batch.rows.is_empty() {
             let full = std::mem::replace(&mut out.batch, self.out.empty_batch());
-            self.outbox.push_back(ShardOutput::Rows(full));
+            self.outbox.push_back(ShardOutput::Rows(full, self.now_ns));
         }
         if !out.alarms.is_empty() {
             let next = Vec::with_capacity(out.alarms.len());

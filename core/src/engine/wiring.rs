@@ -10,7 +10,7 @@ use crate::exchange;
 use crate::join::{Join, JoinStart};
 use crate::limits;
 use crate::record::PartitionId;
-use crate::rules::{JoinMode, Rules};
+use crate::rules::Rules;
 use crate::time::{DomainWatermark, Gauge};
 
 use super::committer::CommitterSeat;
@@ -110,15 +110,15 @@ pub fn wire(settings: &EngineSettings, resume: &Resume, schemas: Arc<dyn Schemas
     let shard_outputs: Vec<_> =
         (0..shards).map(|_| Arc::new(ShardOutputs::new(settings.output_batches))).collect();
     // The pair rule alone needs no verdict on what was open: with it, history that is left still helps.
-    let pairs_only = settings.rules.join == JoinMode::All && !settings.rules.outer;
-    let decided_below = !resume.lost.is_empty() && !pairs_only;
+    let decided_below = !resume.lost.is_empty() && !settings.rules.emits_pairs_only();
     let seats = senders.into_iter().enumerate().map(|(lane, senders)| {
         let own = resume.partitions.iter().enumerate().filter(|(index, _)| index % lanes == lane);
         let own = own.map(|(index, plan)| LanePartition::new(narrow(index), plan, decided_below));
         let book = SchemaBook(Arc::clone(&schemas));
         let desk = Desk::new(Arc::clone(&settings.rules), book, senders, placing.clone(), wants);
         let (marks, out) = (Arc::clone(&marks[lane]), Arc::clone(&lane_outputs[lane]));
-        LaneSeat::new(own.collect(), desk, marks, out, Arc::clone(&shared), settings.clone())
+        let shared = (Arc::clone(&shared), shared.lane_recorder(lane));
+        LaneSeat::new(own.collect(), desk, marks, out, shared, settings.clone())
     });
     let seats = seats.collect();
     let joins = receivers.into_iter().enumerate().map(|(shard, receivers)| {

@@ -73,6 +73,8 @@ pub struct Batch {
     pub parts: Vec<u8>,
     /// What follows them.
     pub tail: Tail,
+    /// When the first of the readings was staged, ns of the run's clock.
+    pub staged_ns: i64,
 }
 
 impl Batch {

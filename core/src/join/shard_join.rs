@@ -6,7 +6,7 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 
 use crate::record::{AlarmInForce, PartitionId, Side};
-use crate::rules::{JoinMode, Rules};
+use crate::rules::Rules;
 use crate::sabotage::{Rule, broken};
 use crate::time::{NEVER, Spans};
 
@@ -123,7 +123,7 @@ impl Join {
             rebuilding: true,
             // The pair rule alone needs no verdict on what was open: with it, what history is left still
             // helps.
-            lost: start.lost && (rules.join != JoinMode::All || rules.outer),
+            lost: start.lost && !rules.emits_pairs_only(),
             facility_bytes: 0,
             rules,
         };

@@ -153,12 +153,12 @@ impl<'h> Run<'h> {
     }
 
     fn act(&mut self, actor: usize, random: &mut Rng) -> Result<Progress, String> {
-        let now = Now { mono_ms: self.now_ms, wall_ms: self.now_ms };
+        let now = Now::at_ms(self.now_ms);
         let (lanes, shards) = (self.lanes.len(), self.shards.len());
         if actor < lanes {
             self.lanes[actor].poll(now).map_err(|e| e.to_string())?;
         } else if actor < lanes + shards {
-            self.shards[actor - lanes].poll();
+            self.shards[actor - lanes].poll(now);
         } else if actor == lanes + shards {
             return self.committer.poll(now).map_err(|e| e.to_string());
         } else if !self.bounded {

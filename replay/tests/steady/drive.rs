@@ -60,12 +60,12 @@ impl<S: Source> Engine<S> {
 
     /// One duty cycle of each, 1 ms after the last one. `count` is read around each.
     pub(crate) fn cycle(&mut self, count: impl Fn() -> u64) -> Stages {
-        let now = Now { mono_ms: self.cycle, wall_ms: self.cycle };
+        let now = Now::at_ms(self.cycle);
         self.cycle += 1;
         let begin = count();
         let taken = self.lane.poll(now).expect("a source in memory does not fail");
         let behind_lane = count();
-        self.shard.poll();
+        self.shard.poll(now);
         let behind_shard = count();
         let progress = self.committer.poll(now).expect("a sink that counts does not fail");
         assert!(matches!(progress, Progress::Working(_)));

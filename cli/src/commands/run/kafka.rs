@@ -38,6 +38,7 @@ pub(super) fn run(
     let engine = job.engine(settings.until_end);
     let mut totals = Totals::default();
     let mut connection = connection;
+    let mut barren = 0;
     loop {
         let resume = resume(job, &connection, &names, &starts, outputs)?;
         let partitions_total = resume.partitions.len();
@@ -53,6 +54,13 @@ pub(super) fn run(
         totals.merge(&report.totals);
         if report.ending == Ending::Finished || job.stop.load(Ordering::Relaxed) {
             return Ok(totals);
+        }
+        barren = if report.totals.epochs > 0 { 0 } else { barren + 1 };
+        if barren >= BARREN_STARTS_MAX {
+            return Err(Failure::Runtime(anyhow::anyhow!(
+                "{barren} times in a row no epoch could be committed: look at the brokers' health and at the warnings \
+                 above; nothing is lost, the next run goes on from the committed offsets"
+            )));
         }
         tracing::warn!("an epoch was not committed for sure: starting again from the committed offsets");
         sink = report.sink;
@@ -155,6 +163,8 @@ fn no_source(places: &[(PartitionId, i64)], error: &KafkaError) -> SourceError {
     SourceError { partition, message: error.to_string() }
 }
 
+/// After so many starts in a row without one commit the run ends: whoever supervises it should know.
+const BARREN_STARTS_MAX: u32 = 10;
 /// Between two attempts to connect anew.
 const RECONNECT_PAUSE: Duration = Duration::from_secs(1);
 /// After that long without a broker the run ends: whoever supervises it should know.
