@@ -51,9 +51,10 @@ fn ids(world: &World) -> Ids {
 }
 
 /// A larger record than our own limit, unlike in every part.
-fn large() -> Vec<u8> {
+fn large(id: u32) -> Vec<u8> {
     let mut rng = fastrand_like(7);
-    (0..LARGE_BYTES).map(|_| rng()).collect()
+    let frame = [&[0][..], &id.to_be_bytes()].concat();
+    frame.into_iter().chain(std::iter::repeat_with(&mut rng)).take(LARGE_BYTES).collect()
 }
 
 /// Bytes from a seed (xorshift).
@@ -104,7 +105,7 @@ fn bad_wells(ids: &Ids, time_ms: i64) -> Vec<Bad> {
         by_well("time_too_far_ahead", at(time_ms + 600_000)),
         by_well("time_too_far_ahead", at(i64::MAX)),
         bad("null_timestamp", null("timestamp"), Some(ids.nullable)),
-        bad("too_large", Some(large()), None),
+        by_well("too_large", Some(large(ids.well))),
         bad("empty_value", Some(Vec::new()), None),
         bad("empty_value", None, None),
         bad("wrong_type", Some(tank(ids.tank, "F-bad", time_ms)), Some(ids.tank)),

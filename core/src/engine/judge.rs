@@ -88,7 +88,11 @@ pub(super) fn judge<'a>(
 ) -> Verdict<'a> {
     let (id, body) = match decode::check_value(record.value).and_then(decode::split_frame) {
         Ok(frame) => frame,
-        Err(reason) => return Verdict::Rejected(reason, None, None),
+        Err(reason) => {
+            // A value that is too large for us may still say what it was written with.
+            let frame = record.value.and_then(|value| decode::split_frame(value).ok());
+            return Verdict::Rejected(reason, frame.map(|(id, _)| id), None);
+        }
     };
     let rejected = |reason| Verdict::Rejected(reason, Some(id), None);
     let plan = match known.plan(schemas, partition.side, id, record.offset) {
