@@ -217,7 +217,7 @@ mod tests {
             "2,000 (1,200 wells, 800 tanks)",
             "7 (null_methane_ppm 3, null_well_id 4)",
             "p50 1.2 ms, p99 -",
-            "join           p50 -",
+            "  join         p50 -",
         ] {
             assert!(table.contains(part), "{part} in {table}");
         }
