@@ -9,3 +9,4 @@ pub mod trace;
 pub mod oracle;
 pub mod verify;
 pub mod simulate;
+pub mod report;
