@@ -9,7 +9,7 @@ mod schemas;
 mod feed;
 mod stopwatch;
 mod console;
-mod process;
+
 mod summary;
 mod exit;
 mod commands;

@@ -9,7 +9,7 @@ use wellstream_core::record::{Fate, Side};
 use wellstream_core::telemetry::{Stage, StageTimes, Totals};
 
 use crate::console::{per_s, thousands};
-use crate::process;
+use wellstream_replay::process;
 
 /// What a run amounted to. The fields' names and order are the format.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]

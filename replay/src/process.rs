@@ -3,14 +3,15 @@
 use std::fs;
 
 /// User and system time so far, seconds; zero where the system does not tell.
-pub(crate) fn cpu_s() -> f64 {
+pub fn cpu_s() -> f64 {
     fs::read_to_string("/proc/self/stat").ok().and_then(|stat| cpu_ticks(&stat)).unwrap_or(0) as f64
         / TICKS_PER_SECOND
 }
 
 /// The most memory that was ever resident, bytes; zero where the system does not tell.
-pub(crate) fn max_rss_bytes() -> u64 {
-    fs::read_to_string("/proc/self/status").ok().and_then(|status| rss_kib(&status)).unwrap_or(0) * 1_024
+pub fn max_rss_bytes() -> u64 {
+    fs::read_to_string("/proc/self/status").ok().and_then(|status| kib(&status, "VmHWM:")).unwrap_or(0)
+        * 1_024
 }
 
 /// utime + stime of a `stat` line: fields 14 and 15, counted behind the name, which may hold anything.
@@ -20,8 +21,14 @@ fn cpu_ticks(stat: &str) -> Option<u64> {
     Some(fields.next()?.parse::<u64>().ok()? + fields.next()?.parse::<u64>().ok()?)
 }
 
-fn rss_kib(status: &str) -> Option<u64> {
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+/// Memory that is resident now, bytes; zero where the system does not tell.
+pub fn rss_bytes() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").ok();
+    status.and_then(|status| kib(&status, "VmRSS:")).unwrap_or(0) * 1_024
+}
+
+fn kib(status: &str, name: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix(name))?;
     line.trim().strip_suffix(" kB")?.trim().parse().ok()
 }
 
@@ -41,7 +48,7 @@ mod tests {
 
     #[test]
     fn peak_memory_is_read() {
-        assert_eq!(rss_kib("Name:\tx\nVmHWM:\t   1234 kB\nVmRSS:\t 1 kB\n"), Some(1_234));
+        assert_eq!(kib("Name:\tx\nVmHWM:\t   1234 kB\nVmRSS:\t 1 kB\n", "VmHWM:"), Some(1_234));
     }
 
     #[test]

@@ -1,0 +1,75 @@
+//! A measured run: a load sent on schedule into the engine, and what came of it.
+//!
+//! Enters: a load with its schedule, the engine's settings. Leaves: what was sent and when, what came out and
+//! when. It measures; whether the figures may be used is decided in `outcome`.
+
+mod memory;
+mod looker;
+
+use hdrhistogram::Histogram;
+use wellstream_core::telemetry::Totals;
+
+use crate::report::Interval;
+
+pub use looker::Look;
+pub use memory::{MemoryRun, MemoryTarget, run_in_memory};
+
+/// What a run is, whatever its target.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Plan {
+    /// Readings to send.
+    pub events: u64,
+    /// Mean rate of the schedule, per second; `None` without one.
+    pub rate_per_s: Option<f64>,
+    /// What is intended before this is left out of the histograms, ns after the start.
+    pub warmup_ns: u64,
+    /// One row in so many is measured.
+    pub sample: usize,
+    /// Sending ends when a reading is this late: a search need not see more. ns.
+    pub give_up_slip_ns: Option<u64>,
+}
+
+impl Plan {
+    /// One row in so many is measured at this rate: all of them where that costs nothing.
+    pub fn sample_for(rate_per_s: Option<f64>) -> usize {
+        match rate_per_s {
+            Some(rate) if rate <= 50_000.0 => 1,
+            Some(rate) if rate <= 200_000.0 => 4,
+            _ => 16,
+        }
+    }
+}
+
+/// What a run did.
+#[derive(Clone, Debug)]
+pub struct Measured {
+    /// Readings sent.
+    pub sent: u64,
+    /// From the start to the last one's sending, ns.
+    pub sending_ns: u64,
+    /// From the start to the last row's becoming visible, ns; the sending's end where there was no row.
+    pub elapsed_ns: u64,
+    /// Everything sent was read and committed.
+    pub drained: bool,
+    /// What the engine committed.
+    pub totals: Totals,
+    /// Intended time to visible, without the warm-up, ns.
+    pub end_to_end: Histogram<u64>,
+    /// Actual less intended time of sending, without the warm-up, ns.
+    pub slip: Histogram<u64>,
+    /// The run over time.
+    pub timeline: Vec<Interval>,
+    /// Sampled rows whose inputs' times were no longer known.
+    pub unmeasured: u64,
+}
+
+impl Measured {
+    /// Readings per second: sent, where there was a schedule to keep, else sent and put out.
+    pub fn achieved_per_s(&self, plan: &Plan) -> f64 {
+        match plan.rate_per_s {
+            // The last reading's turn ends one gap after it is due.
+            Some(rate) => self.sent as f64 / (self.sending_ns as f64 / 1e9 + 1.0 / rate),
+            None => self.sent as f64 * 1e9 / self.elapsed_ns.max(1) as f64,
+        }
+    }
+}

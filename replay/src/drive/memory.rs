@@ -1,0 +1,248 @@
+//! Into the engine in this process, over partitions in memory: no service, no network, the same bytes.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use wellstream_connectors::MachineClock;
+use wellstream_connectors::embedded::{EmbeddedLog, EmbeddedWriter, Full};
+use wellstream_connectors::runtime::{self, Control, Ending};
+use wellstream_core::decode::Schemas;
+use wellstream_core::engine::{
+    EngineError, EngineSettings, PartitionStart, Resume, ResumeError, ResumePolicy, Sink,
+};
+use wellstream_core::record::{PartitionId, Side};
+
+use super::looker::{Look, Looker};
+use super::{Measured, Plan};
+use crate::generate::GeneratedRecord;
+use crate::load::{Ahead, Load, LoadError};
+use crate::observe::{IntendedTimes, Observation, ObservedSink};
+use crate::pace::{Pacer, Progress, Stopped, Taken, Target, TargetError};
+use crate::schedule::Schedule;
+
+/// Everything that a run in memory needs besides its load.
+pub struct MemoryRun<'a> {
+    /// How the engine runs; nobody is idle in a bounded run.
+    pub engine: &'a EngineSettings,
+    /// How the values are to be read.
+    pub schemas: Arc<dyn Schemas>,
+    /// Partitions of the wells' and the tanks' topic.
+    pub partitions: [u32; 2],
+    /// Records of one partition that may matter to a row at once: their intended times are kept.
+    pub open_records: usize,
+    /// What is measured.
+    pub plan: Plan,
+    /// The schedule, for the rate that was offered over time.
+    pub schedule: Option<&'a Schedule>,
+    /// Set from outside: sending ends, what was sent is put out.
+    pub stop: &'a AtomicBool,
+    /// Called a few times a second.
+    pub look: &'a mut (dyn FnMut(&Look) + Send),
+}
+
+impl std::fmt::Debug for MemoryRun<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("MemoryRun").field("partitions", &self.partitions).field("plan", &self.plan).finish()
+    }
+}
+
+/// Why a run ended without a measurement.
+#[derive(Debug, thiserror::Error)]
+pub enum DriveError {
+    /// A thread could not be made.
+    #[error("a thread could not be made: {0}")]
+    Thread(#[from] io::Error),
+    /// The engine cannot go on.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// The engine cannot start.
+    #[error(transparent)]
+    Resume(#[from] ResumeError),
+    /// The load cannot go on.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// The target can take no more.
+    #[error(transparent)]
+    Target(#[from] TargetError),
+}
+
+/// Runs the engine over a load, and gives back the sink too.
+///
+/// # Errors
+/// The engine or the load cannot go on.
+pub fn run_in_memory<K: Sink>(
+    run: MemoryRun<'_>,
+    load: impl Load + 'static,
+    sink: K,
+) -> Result<(Measured, K), DriveError> {
+    let MemoryRun { engine, schemas, partitions, open_records, plan, schedule, stop, look } = run;
+    let clock = MachineClock::start();
+    let (log, writers) = EmbeddedLog::new(partitions[0], partitions[1], LOG_BYTES_MAX);
+    let resume = resume(&log, partitions, engine)?;
+    let ahead = Ahead::start(load, clock)?;
+    ahead.wait_until_ready();
+    let start_ns = clock.now_ns() + LEAD_NS;
+    let times = IntendedTimes::new(partitions, open_records);
+    let observation = Arc::new(Observation::new(times, plan.sample, start_ns, plan.warmup_ns));
+    let progress = Progress::new(plan.warmup_ns);
+    let over = AtomicBool::new(false);
+    let sink = ObservedSink::new(sink, clock, Arc::clone(&observation));
+    let looker = Looker::new(&clock, &progress, &observation, schedule, plan);
+    let source = |places: &[(PartitionId, i64)]| {
+        log.source(&places.iter().map(|(partition, _)| *partition).collect::<Vec<_>>())
+    };
+    let (sent, timeline, report) = std::thread::scope(|scope| {
+        let sending = scope.spawn(|| {
+            let target = MemoryTarget::new(writers, partitions, &observation);
+            let mut pacer = Pacer::new(&clock, target, start_ns, &progress);
+            let sent = send(&ahead, &mut pacer, plan, &|| {
+                stop.load(Ordering::Relaxed) || over.load(Ordering::Relaxed)
+            });
+            // However it ended, the log must end, or the engine would wait for ever.
+            pacer.target.finish(&clock, &over);
+            sent
+        });
+        let committed = looker.committed();
+        let looking = scope.spawn(|| looker.look_on(&over, look));
+        let never = AtomicBool::new(false);
+        let control = Control {
+            stop: &never,
+            duration: None,
+            observe: &mut |totals, _| committed.store(totals.lanes.events_in(), Ordering::Relaxed),
+        };
+        let report = runtime::run(engine, &resume, schemas, source, sink, control);
+        over.store(true, Ordering::Relaxed);
+        let joined = (sending.join(), looking.join());
+        let sent = joined.0.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        let timeline = joined.1.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        (sent, timeline, report)
+    });
+    let report = report?;
+    sent?;
+    let sent = progress.sent.load(Ordering::Relaxed);
+    let sending_ns = progress.last_sent_ns.load(Ordering::Relaxed);
+    let visible_ns = observation.last_visible_ns.load(Ordering::Relaxed).saturating_sub(start_ns);
+    let measured = Measured {
+        sent,
+        sending_ns,
+        elapsed_ns: visible_ns.max(sending_ns),
+        drained: report.ending == Ending::Finished && report.totals.lanes.events_in() == sent,
+        totals: report.totals,
+        end_to_end: observation.end_to_end.total(),
+        slip: progress.slip.total(),
+        timeline,
+        unmeasured: observation.unmeasured.load(Ordering::Relaxed),
+    };
+    Ok((measured, report.sink.into_inner()))
+}
+
+/// Sends all blocks; a run that is stopped, or that is too late to be worth going on, ends early without an
+/// error.
+fn send(
+    ahead: &Ahead,
+    pacer: &mut Pacer<'_, MachineClock, MemoryTarget<'_>>,
+    plan: Plan,
+    stop: &dyn Fn() -> bool,
+) -> Result<(), DriveError> {
+    while let Some(block) = ahead.next(stop)? {
+        match pacer.send(&block, stop) {
+            Ok(()) => {}
+            Err(Stopped::Asked) => return Ok(()),
+            Err(Stopped::Target(error)) => return Err(error.into()),
+        }
+        let late_ns = block
+            .due_ns
+            .last()
+            .map_or(0, |due_ns| (pacer.clock.now_ns() - pacer.start_ns).saturating_sub(*due_ns));
+        ahead.give_back(block);
+        if plan.give_up_slip_ns.is_some_and(|most_ns| late_ns > most_ns) {
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+/// Every partition from its beginning; each ends where its writer says so.
+fn resume(
+    log: &EmbeddedLog,
+    [wells, tanks]: [u32; 2],
+    engine: &EngineSettings,
+) -> Result<Resume, ResumeError> {
+    let starts: Vec<PartitionStart> = log
+        .partitions()
+        .map(|partition| PartitionStart {
+            partition,
+            topic_id: "-".to_owned(),
+            partitions: if partition.side == Side::Well { wells } else { tanks },
+            committed: None,
+            log_start: 0,
+            // Nobody may count as caught up before its writer has ended it.
+            log_end: i64::MAX / 2,
+            from: 0,
+        })
+        .collect();
+    Resume::plan(&starts, Vec::new(), engine.rules.hash(), ResumePolicy::default())
+}
+
+/// Partitions in memory as a target.
+#[derive(Debug)]
+pub struct MemoryTarget<'a> {
+    /// Wells' partitions, then tanks'.
+    writers: Vec<EmbeddedWriter>,
+    tanks_from: usize,
+    observation: &'a Observation,
+}
+
+impl<'a> MemoryTarget<'a> {
+    /// Over the writers of a log.
+    pub fn new(
+        writers: Vec<EmbeddedWriter>,
+        [wells, _]: [u32; 2],
+        observation: &'a Observation,
+    ) -> MemoryTarget<'a> {
+        MemoryTarget { writers, tanks_from: wells as usize, observation }
+    }
+
+    /// Ends every partition behind what was sent. A run that is over reads no more.
+    fn finish(&mut self, clock: &MachineClock, over: &AtomicBool) {
+        for writer in 0..self.writers.len() {
+            while self.writers[writer].finish() == Err(Full) {
+                if over.load(Ordering::Relaxed) {
+                    return;
+                }
+                // What other partitions hold back may be what the engine waits for.
+                let _ = self.flush();
+                clock.park(std::time::Duration::from_micros(200));
+            }
+        }
+    }
+}
+
+impl Target for MemoryTarget<'_> {
+    fn send(&mut self, record: &GeneratedRecord<'_>, intended_ns: u64) -> Result<Taken, TargetError> {
+        let from = if record.partition.side == Side::Well { 0 } else { self.tanks_from };
+        let writer = &mut self.writers[from + record.partition.number as usize];
+        match writer.push(record.timestamp_ms, Some(record.key), record.value) {
+            Ok(offset) => {
+                // Before anyone can read it: what is pushed is handed on by a later push or flush.
+                self.observation.times().note(record.partition, offset, intended_ns);
+                Ok(Taken::Yes)
+            }
+            Err(Full) => Ok(Taken::Full),
+        }
+    }
+
+    fn flush(&mut self) -> Result<(), TargetError> {
+        for writer in &mut self.writers {
+            // A full partition keeps its records for the next flush.
+            let _ = writer.flush();
+        }
+        Ok(())
+    }
+}
+
+/// What the partitions may hold: some 0.4 s at 1M/s. What does not fit waits with the sender, and is late.
+const LOG_BYTES_MAX: usize = 64 << 20;
+/// From the engine's start to the first intended time, ns: its threads are up by then.
+const LEAD_NS: u64 = 20_000_000;

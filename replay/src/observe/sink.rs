@@ -1,0 +1,115 @@
+//! A sink that measures: rows are visible when the epoch that holds them is committed.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use wellstream_core::engine::{CommitOutcome, EpochOffsets, Output, Sink, SinkError, Wants};
+
+use super::IntendedTimes;
+use crate::pace::{Clock, Recorder};
+
+/// What is observed of a run; shared with whoever looks on.
+#[derive(Debug)]
+pub struct Observation {
+    /// Intended time to visible.
+    pub end_to_end: Recorder,
+    /// Rows that should have been sampled, but whose inputs' times are no longer known.
+    pub unmeasured: AtomicU64,
+    /// When the last row became visible, ns on the run's clock; 0 before that.
+    pub last_visible_ns: AtomicU64,
+    /// The run's start on its clock, ns.
+    pub start_ns: u64,
+    times: IntendedTimes,
+    sample: usize,
+}
+
+impl Observation {
+    /// Of one row in `sample`.
+    pub fn new(times: IntendedTimes, sample: usize, start_ns: u64, warmup_ns: u64) -> Observation {
+        Observation {
+            end_to_end: Recorder::new(warmup_ns),
+            unmeasured: AtomicU64::new(0),
+            last_visible_ns: AtomicU64::new(0),
+            start_ns,
+            times,
+            sample: sample.max(1),
+        }
+    }
+
+    /// Where the sender notes intended times, ns on the run's clock.
+    pub fn times(&self) -> &IntendedTimes {
+        &self.times
+    }
+}
+
+/// Passes everything on, and measures the rows of committed epochs.
+#[derive(Debug)]
+pub struct ObservedSink<K, C> {
+    sink: K,
+    clock: C,
+    observation: Arc<Observation>,
+    /// Intended times of the epoch's sampled rows.
+    pending: Vec<u64>,
+    has_rows: bool,
+    /// Rows until the next one that is sampled.
+    skip: usize,
+}
+
+impl<K, C> ObservedSink<K, C> {
+    /// Around a sink.
+    pub fn new(sink: K, clock: C, observation: Arc<Observation>) -> ObservedSink<K, C> {
+        ObservedSink { sink, clock, observation, pending: Vec::new(), has_rows: false, skip: 0 }
+    }
+
+    /// The sink inside.
+    pub fn into_inner(self) -> K {
+        self.sink
+    }
+}
+
+impl<K: Sink, C: Clock + Send> Sink for ObservedSink<K, C> {
+    fn wants(&self) -> Wants {
+        self.sink.wants()
+    }
+
+    fn begin(&mut self, epoch: u64) -> Result<(), SinkError> {
+        self.pending.clear();
+        self.has_rows = false;
+        self.sink.begin(epoch)
+    }
+
+    fn append(&mut self, output: Output<'_>) -> Result<(), SinkError> {
+        if let Output::Rows(batch) = output {
+            self.has_rows |= !batch.rows.is_empty();
+            let mut at = self.skip;
+            while let Some(row) = batch.rows.get(at) {
+                match self.observation.times.of_row(row) {
+                    Some(intended_ns) => self.pending.push(intended_ns),
+                    None => {
+                        self.observation.unmeasured.fetch_add(1, Ordering::Relaxed);
+                    }
+                }
+                at += self.observation.sample;
+            }
+            self.skip = at - batch.rows.len();
+        }
+        self.sink.append(output)
+    }
+
+    fn offsets(&mut self, offsets: &EpochOffsets) -> Result<(), SinkError> {
+        self.sink.offsets(offsets)
+    }
+
+    fn commit(&mut self) -> Result<CommitOutcome, SinkError> {
+        let outcome = self.sink.commit()?;
+        if outcome == CommitOutcome::Committed && self.has_rows {
+            let Observation { start_ns, end_to_end, last_visible_ns, .. } = &*self.observation;
+            let now_ns = self.clock.now_ns();
+            last_visible_ns.store(now_ns, Ordering::Relaxed);
+            let sample = |intended_ns: u64| (intended_ns - start_ns, now_ns.saturating_sub(intended_ns));
+            end_to_end.record(self.pending.drain(..).map(sample));
+        }
+        self.pending.clear();
+        Ok(outcome)
+    }
+}
