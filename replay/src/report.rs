@@ -22,14 +22,35 @@ mod model;
 mod distribution;
 mod timeline;
 mod machine;
+mod hgrm;
+mod hlog;
+mod figures;
+mod scale;
+mod svg;
+mod plot;
+mod charts;
+mod stages;
+mod html;
+mod page;
+mod comparison;
+mod comparison_page;
+mod text;
+mod folder;
 
+pub use comparison::{Better, ComparedRun, Comparison, Difference, Figure};
+pub use comparison_page::comparison_page;
 pub use distribution::{
     Distribution, P50, P90, P99, P99_9, P99_99, P99_999, Quantile, nanos_histogram, percentile,
 };
+pub use folder::{ReportFolder, WrittenFiles, read};
+pub use hgrm::hgrm;
+pub use hlog::hlog;
 pub use model::{
     AlarmCounts, FORMAT, Interval, Load, Machine, Outcome, Outputs, Report, RunResult, Search, SearchStep,
     Series, Stage, Verdict,
 };
+pub use page::page;
+pub use text::{Glyphs, comparison_text, summary_text};
 pub use timeline::{Sample, Timeline};
 
 /// Why a report could not be written or read. None is helped by trying again as it is.

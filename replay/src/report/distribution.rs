@@ -6,19 +6,19 @@ use serde::{Deserialize, Serialize};
 
 use super::ReportError;
 
-/// A share of samples, in hundred-thousandths: exact, so that the rule below is too.
+/// A share of samples, in hundred-millionths: exact, so that the rule below is too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Quantile(u32);
 
 impl Quantile {
-    /// From a percentile such as 99.9, to a thousandth; none unless 0 <= percentile < 100.
+    /// From a percentile such as 99.9, to a millionth; none unless 0 <= percentile < 100.
     pub fn of_percentile(percentile: f64) -> Option<Quantile> {
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
             reason = "checked below to be in the range"
         )]
-        let parts = (percentile * 1_000.0).round() as u32;
+        let parts = (percentile * f64::from(PER_CENT)).round() as u32;
         (percentile >= 0.0 && parts < WHOLE).then_some(Quantile(parts))
     }
 
@@ -33,7 +33,7 @@ impl Quantile {
     }
 
     fn fraction_text(self) -> String {
-        let text = format!("{}.{:03}", self.0 / 1_000, self.0 % 1_000);
+        let text = format!("{}.{:06}", self.0 / PER_CENT, self.0 % PER_CENT);
         text.trim_end_matches('0').trim_end_matches('.').to_owned()
     }
 }
@@ -142,21 +142,22 @@ pub fn nanos_histogram() -> Histogram<u64> {
 }
 
 /// The median.
-pub const P50: Quantile = Quantile(50_000);
+pub const P50: Quantile = Quantile(50 * PER_CENT);
 /// Percentile 90.
-pub const P90: Quantile = Quantile(90_000);
+pub const P90: Quantile = Quantile(90 * PER_CENT);
 /// Percentile 99.
-pub const P99: Quantile = Quantile(99_000);
+pub const P99: Quantile = Quantile(99 * PER_CENT);
 /// Percentile 99.9.
-pub const P99_9: Quantile = Quantile(99_900);
+pub const P99_9: Quantile = Quantile(99_900_000);
 /// Percentile 99.99.
-pub const P99_99: Quantile = Quantile(99_990);
+pub const P99_99: Quantile = Quantile(99_990_000);
 /// Percentile 99.999.
-pub const P99_999: Quantile = Quantile(99_999);
+pub const P99_999: Quantile = Quantile(99_999_000);
 
 /// What a [`Distribution`] tells.
 const TOLD: [Quantile; 6] = [P50, P90, P99, P99_9, P99_99, P99_999];
-const WHOLE: u32 = 100_000;
+const WHOLE: u32 = 100 * PER_CENT;
+const PER_CENT: u32 = 1_000_000;
 /// Fewer samples beyond a percentile than this make it chance.
 const BEYOND_MIN: u32 = 10;
 const NANOS_MAX: u64 = 3_600_000_000_000;

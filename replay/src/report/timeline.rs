@@ -41,7 +41,12 @@ pub struct Sample<'h> {
 #[derive(Clone, Debug)]
 struct Open {
     samples: u32,
-    interval: Interval,
+    at_s: f64,
+    span_s: f64,
+    offered: Option<u64>,
+    achieved: u64,
+    backlog: u64,
+    rss_bytes: u64,
     end_to_end: Histogram<u64>,
     slip: Histogram<u64>,
 }
@@ -95,41 +100,40 @@ impl Default for Timeline {
 
 impl Open {
     fn at(at_s: f64) -> Open {
-        let none = Distribution::default();
         Open {
             samples: 0,
-            interval: Interval {
-                at_s,
-                span_s: 0.0,
-                offered: None,
-                achieved: 0,
-                backlog: 0,
-                rss_bytes: 0,
-                end_to_end_ns: none.clone(),
-                slip_ns: none,
-            },
+            at_s,
+            span_s: 0.0,
+            offered: None,
+            achieved: 0,
+            backlog: 0,
+            rss_bytes: 0,
             end_to_end: super::nanos_histogram(),
             slip: super::nanos_histogram(),
         }
     }
 
     fn add(&mut self, sample: &Sample<'_>) {
-        let to = &mut self.interval;
         self.samples += 1;
-        to.span_s = sample.at_s + sample.span_s - to.at_s;
-        to.offered = add_optional(to.offered, sample.offered);
-        to.achieved += sample.achieved;
-        to.backlog = sample.backlog;
-        to.rss_bytes = sample.rss_bytes;
+        self.span_s = sample.at_s + sample.span_s - self.at_s;
+        self.offered = add_optional(self.offered, sample.offered);
+        self.achieved += sample.achieved;
+        self.backlog = sample.backlog;
+        self.rss_bytes = sample.rss_bytes;
         add(&mut self.end_to_end, sample.end_to_end_ns);
         add(&mut self.slip, sample.slip_ns);
     }
 
     fn finish(self) -> Interval {
         Interval {
+            at_s: self.at_s,
+            span_s: self.span_s,
+            offered: self.offered,
+            achieved: self.achieved,
+            backlog: self.backlog,
+            rss_bytes: self.rss_bytes,
             end_to_end_ns: Distribution::of(&self.end_to_end),
             slip_ns: Distribution::of(&self.slip),
-            ..self.interval
         }
     }
 }
