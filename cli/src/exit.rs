@@ -10,6 +10,8 @@ use crate::settings::SettingsError;
 pub(crate) enum Failure {
     /// What was checked does not hold, and the output has said so: exit code 1.
     Verdict(String),
+    /// What was measured may not be used, and the output has said why: exit code 4.
+    Invalid(String),
     /// What was asked for makes no sense: exit code 2.
     Usage(anyhow::Error),
     /// It made sense and went wrong: exit code 3.
@@ -26,6 +28,7 @@ impl Failure {
     pub(crate) fn report(self) -> ExitCode {
         let (error, code) = match self {
             Failure::Verdict(verdict) => (anyhow::Error::msg(verdict), VERDICT),
+            Failure::Invalid(why) => (anyhow::Error::msg(why), INVALID),
             Failure::Usage(error) => (error, USAGE),
             Failure::Runtime(error) => (error, RUNTIME),
         };
@@ -79,6 +82,9 @@ const VERDICT: u8 = 1;
 const USAGE: u8 = 2;
 /// Something failed while running.
 pub(crate) const RUNTIME: u8 = 3;
+
+/// A measurement does not hold.
+const INVALID: u8 = 4;
 
 /// Prints clap's message or help; its exit codes are ours: 0 for help, 2 for usage.
 pub(crate) fn usage(error: &clap::Error) -> ExitCode {

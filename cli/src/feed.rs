@@ -1,4 +1,4 @@
-//! Generated readings into partitions in memory: at the wall clock's pace, or as fast as they are read.
+//! Generated readings into partitions in memory, at the wall clock's pace: the embedded source.
 
 use std::io;
 use std::sync::Arc;
@@ -21,18 +21,6 @@ impl Feed {
     /// Feeds each reading when its time of sending has come, without end.
     pub(crate) fn live(generator: Generator, clock: MachineClock) -> io::Result<(EmbeddedLog, Feed)> {
         Feed::start(generator, clock, |feeder| while feeder.live_step().is_ok() {})
-    }
-
-    /// Feeds so many readings as fast as they are read, then ends the partitions.
-    pub(crate) fn at_once(
-        generator: Generator,
-        events: u64,
-        clock: MachineClock,
-    ) -> io::Result<(EmbeddedLog, Feed)> {
-        Feed::start(generator, clock, move |feeder| {
-            // Stopped half-way: then nobody waits for the end either.
-            let _ = feeder.all(events);
-        })
     }
 
     fn start(
@@ -97,13 +85,6 @@ impl Feeder {
             self.clock.park(LIVE_PAUSE);
         }
         self.check()
-    }
-
-    fn all(&mut self, events: u64) -> Result<(), Stopped> {
-        while self.next < events {
-            self.feed(events.min(self.next + BLOCK_EVENTS))?;
-        }
-        self.each(EmbeddedWriter::finish)
     }
 
     /// Feeds the readings from `next` to `end`.

@@ -19,8 +19,8 @@ pub(crate) use keys::{CONFIG, KEYS, LATER, QUARANTINE, REPLAY, RUN, SCHEMA, TOPI
 pub(crate) use kind::Kind;
 pub(crate) use layers::FILE_VARIABLE;
 pub(crate) use rules::RulesSettings;
-pub(crate) use show::{effective, reference};
-pub(crate) use units::{Size, Span, SpanOrOff};
+pub(crate) use show::{changed, effective, reference, without_secrets};
+pub(crate) use units::{Size, Span, SpanOrOff, parse_factor, parse_rate};
 
 use layers::{Layers, Origin};
 
@@ -58,6 +58,14 @@ pub(crate) struct Settings {
     pub(crate) state_bytes_max: Size,
     pub(crate) events: Option<u64>,
     pub(crate) max: bool,
+    pub(crate) rate: Option<String>,
+    pub(crate) speed: Option<String>,
+    pub(crate) profile: String,
+    pub(crate) warmup: Span,
+    pub(crate) verify: bool,
+    pub(crate) find_max: bool,
+    pub(crate) slo: String,
+    pub(crate) report: Option<PathBuf>,
     pub(crate) scenario: String,
     pub(crate) seed: Option<u64>,
     pub(crate) partitions: u32,

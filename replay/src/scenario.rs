@@ -311,7 +311,7 @@ impl Scenario {
     }
 
     /// Readings of both kinds and all facilities in 1,000 s of event time.
-    pub(crate) fn events_per_ks(&self) -> u64 {
+    pub fn events_per_ks(&self) -> u64 {
         (per_ks(self.well_readings_per_s) + per_ks(self.tank_readings_per_s)) * u64::from(self.facilities)
     }
 }

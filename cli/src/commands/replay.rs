@@ -1,47 +1,94 @@
-//! `wellstream replay`: generated load, into the engine here or to Kafka.
+//! `wellstream replay`: a load at its intended times, into the engine here or to Kafka, and what came of it.
 
 mod load;
-
-use std::collections::BTreeMap;
+mod memory;
+mod progress;
+mod results;
 
 use wellstream_connectors::MachineClock;
-use wellstream_connectors::count::CountSink;
-use wellstream_core::record::PartitionId;
-use wellstream_replay::generate::{Generator, Setup};
 use wellstream_replay::scenario::{KeyedBy as ScenarioKeyedBy, Scenario, ScenarioError};
+use wellstream_replay::schedule::{Profile, Schedule};
 
-use super::run::{Job, run_in_memory};
 use crate::exit::Failure;
-use crate::feed::Feed;
-use crate::settings::{KeyedBy, Loaded, Settings};
+use crate::settings::{KeyedBy, Loaded, Settings, Span, parse_factor, parse_rate};
 
-/// Generates a scenario's readings as fast as they are taken.
+/// What is to be sent, and when.
+pub(crate) struct Asked {
+    /// What the readings are like.
+    pub(crate) scenario: Scenario,
+    /// When each is due; `None` for as fast as they are taken.
+    pub(crate) schedule: Option<Schedule>,
+    /// How many.
+    pub(crate) events: u64,
+}
+
+/// Sends a load and measures.
 pub(crate) fn replay(loaded: &Loaded) -> Result<(), Failure> {
     let settings = &loaded.settings;
-    if !settings.max {
-        return Err(Failure::usage(
-            "replay needs --max (as fast as it goes): paced load is not in this version yet",
-        ));
-    }
     let scenario = scenario(loaded)?;
-    let events = settings.events.unwrap_or(scenario.events);
+    let asked = Asked::new(loaded, scenario)?;
     match settings.brokers {
-        Some(_) => load::to_kafka(settings, scenario, events),
-        None => in_memory(settings, scenario, events),
+        Some(_) => load::to_kafka(settings, asked),
+        None if settings.find_max => memory::find_max(loaded, &asked),
+        None => memory::measure(loaded, &asked),
     }
 }
 
-fn in_memory(settings: &Settings, scenario: Scenario, events: u64) -> Result<(), Failure> {
-    let job = Job::new(settings)?;
-    let start_ms = start_ms(&scenario, events, job.clock);
-    let partitions = [settings.partitions; 2];
-    let generator = Generator::new(scenario, Setup { start_ms, partitions, ..Setup::default() });
-    let ends = ends(&generator, events);
-    let (log, _feed) = Feed::at_once(generator, events, job.clock)?;
-    let end = |partition: PartitionId| Some(ends.get(&partition).copied().unwrap_or(0));
-    let totals = run_in_memory(&job, &job.engine(true), None, &log, &end, CountSink::default())?;
-    // Nothing was sent at a time of its own, so there is no latency to tell.
-    job.print_summary(&totals, false)
+impl Asked {
+    /// The load that the settings describe.
+    fn new(loaded: &Loaded, scenario: Scenario) -> Result<Asked, Failure> {
+        let settings = &loaded.settings;
+        let given = ["rate", "speed", "max"].into_iter().filter(|key| match *key {
+            "max" => settings.max,
+            key => loaded.is_given(key),
+        });
+        let given: Vec<_> = given.map(|key| format!("--{key}")).collect();
+        match (given.as_slice(), settings.find_max) {
+            ([], false) => {
+                return Err(Failure::usage("how fast? --rate 100k/s, --speed 10x, or --max for as fast as it goes"));
+            }
+            ([_, _, ..], _) => {
+                return Err(Failure::usage(format!("{} exclude each other: name one", given.join(" and "))));
+            }
+            ([one], true) if one != "--rate" => {
+                return Err(Failure::usage(format!("--find-max sets the rate itself: {one} makes no sense with it")));
+            }
+            _ => {}
+        }
+        if loaded.is_given("events") && loaded.is_given("duration") {
+            return Err(Failure::usage("--events and --duration exclude each other: the rate tells one from the other"));
+        }
+        let usage = |error: String| Failure::usage(error);
+        let profile: Profile = settings.profile.parse().map_err(usage)?;
+        let rate = match (&settings.rate, &settings.speed) {
+            (Some(rate), _) => Some(parse_rate(rate).map_err(usage)?),
+            (None, Some(speed)) => {
+                Some(parse_factor(speed).map_err(usage)? * scenario.events_per_ks() as f64 / 1_000.0)
+            }
+            (None, None) => None,
+        };
+        let seconds = settings.duration.map(|span| span.duration().as_secs_f64());
+        let events = match (settings.events, seconds, rate) {
+            (Some(events), ..) => events,
+            (None, Some(seconds), Some(rate)) => Schedule::events_in(rate, seconds),
+            (None, Some(_), None) if !settings.find_max => {
+                return Err(Failure::usage("--duration needs --rate or --speed: --max ends with --events"));
+            }
+            _ => scenario.events,
+        };
+        let schedule = rate.map(|rate| Schedule::new(profile, rate, events, scenario.seed)).transpose();
+        let schedule = schedule.map_err(|error| Failure::Usage(error.into()))?;
+        Ok(Asked { scenario, schedule, events })
+    }
+
+    /// The same load at another rate and length.
+    fn at(&self, rate_per_s: f64, seconds: f64) -> Result<Asked, Failure> {
+        let events = Schedule::events_in(rate_per_s, seconds);
+        let profile = self.schedule.as_ref().map_or(Profile::Constant, Schedule::profile);
+        let schedule = Schedule::new(profile, rate_per_s, events, self.scenario.seed);
+        let schedule = schedule.map_err(|error| Failure::Usage(error.into()))?;
+        Ok(Asked { scenario: self.scenario.clone(), schedule: Some(schedule), events })
+    }
 }
 
 /// The scenario as asked for by name or file, with what flags say instead.
@@ -68,13 +115,13 @@ fn start_ms(scenario: &Scenario, events: u64, clock: MachineClock) -> i64 {
     clock.wall_ms() - scenario.span_ms(events) - MARGIN_MS
 }
 
-/// How many readings each partition gets.
-fn ends(generator: &Generator, events: u64) -> BTreeMap<PartitionId, i64> {
-    let mut ends = BTreeMap::new();
-    for index in 0..events {
-        *ends.entry(generator.partition(&generator.event(index))).or_default() += 1;
-    }
-    ends
+/// The warm-up, ns.
+fn warmup_ns(settings: &Settings) -> u64 {
+    span_ns(settings.warmup)
+}
+
+fn span_ns(span: Span) -> u64 {
+    u64::try_from(span.duration().as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// Readings are sent up to some time after their event time; late ones more than that.

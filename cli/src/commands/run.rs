@@ -14,8 +14,6 @@ use wellstream_core::join::JoinCounts;
 use wellstream_core::rules::Rules;
 use wellstream_core::telemetry::Totals;
 
-pub(crate) use embedded::run_in_memory;
-
 use crate::console::{Console, Stream};
 use crate::exit::Failure;
 use crate::settings::{Settings, SinkChoice, SummaryForm};

@@ -2,7 +2,7 @@
 
 use toml::Value;
 
-use super::units::{Size, Span, SpanOrOff, parse_count, parse_time};
+use super::units::{Size, Span, SpanOrOff, parse_count, parse_factor, parse_rate, parse_time};
 
 /// The type of a key's value.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -22,6 +22,10 @@ pub(crate) enum Kind {
         /// Most.
         max: u64,
     },
+    /// Readings per second.
+    Rate,
+    /// A factor.
+    Factor,
     /// A number of bytes.
     Size,
     /// A span of time.
@@ -56,6 +60,8 @@ impl Kind {
                 _ => Err(format!("{text:?} is neither true nor false")),
             },
             Kind::Count { min, max } => within(parse_count(text)?, min, max),
+            Kind::Rate => parse_rate(text).map(|_| Value::String(text.trim().to_owned())),
+            Kind::Factor => parse_factor(text).map(|_| Value::String(text.trim().to_owned())),
             Kind::Size => text.parse::<Size>().map(|size| Value::String(size.into())),
             Kind::Span => text.parse::<Span>().map(|span| Value::String(span.into())),
             Kind::SpanOrOff => text.parse::<SpanOrOff>().map(|span| Value::String(span.into())),
@@ -119,6 +125,8 @@ impl Kind {
             Kind::Switch => "true or false".to_owned(),
             Kind::Count { min, max: u64::MAX } => format!("count from {min}"),
             Kind::Count { min, max } => format!("count {min} to {max}"),
+            Kind::Rate => "rate".to_owned(),
+            Kind::Factor => "factor".to_owned(),
             Kind::Size => "size".to_owned(),
             Kind::Span => "span".to_owned(),
             Kind::SpanOrOff => "span or off".to_owned(),

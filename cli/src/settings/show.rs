@@ -1,5 +1,6 @@
 //! Settings as text: the effective ones with their origins, and the reference of all keys.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use toml::Value;
@@ -7,7 +8,7 @@ use toml::Value;
 use super::Loaded;
 use super::keys::{CONFIG, KEYS, Key, QUARANTINE, REPLAY, RUN, SCHEMA, TOPICS};
 use super::kind::Kind;
-use super::layers::Set;
+use super::layers::{Origin, Set};
 use super::secret::{HIDDEN, hide_in_url, is_secret_property};
 
 /// The effective settings as TOML, each with its origin as a comment, without secrets. It can be read back.
@@ -37,6 +38,35 @@ pub(crate) fn effective(loaded: &Loaded) -> String {
         push_facilities(&mut out, set);
     }
     out
+}
+
+/// What somebody said something about, as text, without secrets.
+pub(crate) fn changed(loaded: &Loaded) -> BTreeMap<String, String> {
+    let said = |set: &&Set| set.origin != Origin::Default;
+    let keys = KEYS.iter().filter(|key| key.kind != Kind::Properties).filter_map(|key| {
+        let set = loaded.layers.get(key.name).filter(said)?;
+        let text = match &set.value {
+            Value::String(url) if key.kind == Kind::Url => hide_in_url(url),
+            Value::String(text) => text.clone(),
+            value => value.to_string(),
+        };
+        Some((key.name.to_owned(), text))
+    });
+    let properties = loaded.layers.properties().filter(|(_, set)| said(set)).map(|(name, set)| {
+        let text = if is_secret_property(name) { HIDDEN.to_owned() } else { set.value.to_string() };
+        (format!("kafka.{name}"), text)
+    });
+    keys.chain(properties).collect()
+}
+
+/// A command line without secrets: values of properties that hold some, user information of URLs.
+pub(crate) fn without_secrets(words: impl Iterator<Item = String>) -> Vec<String> {
+    let hide = |word: String| match word.split_once('=') {
+        _ if word.contains("://") => hide_in_url(&word),
+        Some((name, _)) if is_secret_property(name) => format!("{name}={HIDDEN}"),
+        _ => word,
+    };
+    words.map(hide).collect()
 }
 
 /// docs/REFERENCE.md, whole.

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use wellstream_replay::schedule::{RATE_MAX, RATE_MIN};
 
 /// A span of time in whole milliseconds: `100ms`, `30s`, `5m`, `1m30s`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -188,6 +189,35 @@ pub(crate) fn parse_count(text: &str) -> Result<u64, String> {
     whole(number.parse::<f64>().map_err(|_| bad())? * factor, 9e15).ok_or_else(bad)
 }
 
+/// Parses a rate, readings per second: `1M/s`, `250k/s`, `1500/s`.
+pub(crate) fn parse_rate(text: &str) -> Result<f64, String> {
+    let bad = || format!("{text:?} is not a rate: write a number per second, such as 1M/s or 250k/s");
+    let number = text.trim().strip_suffix("/s").ok_or_else(bad)?;
+    let (number, suffix) = split_number(number.trim());
+    let factor = match suffix {
+        "" => 1.0,
+        "k" => 1e3,
+        "M" => 1e6,
+        _ => return Err(bad()),
+    };
+    let rate = number.parse::<f64>().map_err(|_| bad())? * factor;
+    if (RATE_MIN..=RATE_MAX).contains(&rate) {
+        return Ok(rate);
+    }
+    Err(format!("{text} is outside {RATE_MIN}/s to {}M/s", RATE_MAX / 1e6))
+}
+
+/// Parses a factor: `10x`, `0.5x`.
+pub(crate) fn parse_factor(text: &str) -> Result<f64, String> {
+    let bad = || format!("{text:?} is not a factor: write a number and x, such as 10x");
+    let number = text.trim().strip_suffix('x').ok_or_else(bad)?;
+    let factor: f64 = number.trim().parse().map_err(|_| bad())?;
+    if (FACTOR_MIN..=FACTOR_MAX).contains(&factor) {
+        return Ok(factor);
+    }
+    Err(format!("{text} is outside {FACTOR_MIN}x to {FACTOR_MAX}x"))
+}
+
 /// Parses a point in time: epoch milliseconds, or RFC 3339 such as `2026-05-01T12:00:00Z`. Epoch ms.
 pub(crate) fn parse_time(text: &str) -> Option<i64> {
     if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) {
@@ -241,6 +271,9 @@ fn days_from_epoch(year: i64, month: i64, day: i64) -> i64 {
     let leap_days = year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400);
     year * 365 + leap_days + (153 * month + 2) / 5 + day - 1 - 719_468
 }
+
+const FACTOR_MIN: f64 = 0.001;
+const FACTOR_MAX: f64 = 1e6;
 
 fn split_number(text: &str) -> (&str, &str) {
     text.split_at(text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len()))
@@ -306,6 +339,20 @@ mod tests {
         assert_eq!(parse_count("7"), Ok(7));
         for text in ["", "M", "-1", "1.5", "1.0000001k", "1x"] {
             assert!(parse_count(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn rates_and_factors_have_units_and_bounds() {
+        for (text, rate) in [("1M/s", 1e6), ("250k/s", 250e3), ("1.5k/s", 1_500.0), (" 7/s ", 7.0)] {
+            assert_eq!(parse_rate(text), Ok(rate), "{text}");
+        }
+        for text in ["", "1M", "0/s", "1e12/s", "1000M/s", "-1/s", "x/s", "1G/s"] {
+            assert!(parse_rate(text).is_err(), "{text}");
+        }
+        assert_eq!(parse_factor("10x"), Ok(10.0));
+        for text in ["", "10", "0x", "-1x", "nanx", "infx", "1e9x"] {
+            assert!(parse_factor(text).is_err(), "{text}");
         }
     }
 

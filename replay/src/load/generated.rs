@@ -20,8 +20,6 @@ pub struct GeneratedLoad {
 enum When {
     /// By a schedule.
     Schedule(Box<Times>),
-    /// As their event times tell, so many times faster.
-    Speed(f64),
     /// As soon as there is room.
     AtOnce,
 }
@@ -42,11 +40,6 @@ impl GeneratedLoad {
         GeneratedLoad { generator, times, next: 0, end: schedule.events(), stamp }
     }
 
-    /// So many readings at so many times the speed of the scenario.
-    pub fn at_speed(generator: Generator, speed: f64, events: u64, stamp: Stamp) -> GeneratedLoad {
-        GeneratedLoad { generator, times: When::Speed(speed), next: 0, end: events, stamp }
-    }
-
     /// So many readings as fast as they are taken.
     pub fn at_once(generator: Generator, events: u64, stamp: Stamp) -> GeneratedLoad {
         GeneratedLoad { generator, times: When::AtOnce, next: 0, end: events, stamp }
@@ -59,20 +52,6 @@ impl Load for GeneratedLoad {
         self.next = events.end;
         match &mut self.times {
             When::Schedule(times) => block.due_ns.extend(events.clone().zip(times).map(|(_, due)| due)),
-            When::Speed(speed) => {
-                let start_ms = self.generator.setup().start_ms;
-                let due = events.clone().map(|index| {
-                    let after_ms = (self.generator.event(index).sent_ms - start_ms) as f64;
-                    #[expect(
-                        clippy::cast_possible_truncation,
-                        clippy::cast_sign_loss,
-                        reason = "positive; saturates"
-                    )]
-                    let ns = (after_ms * 1e6 / *speed) as u64;
-                    ns
-                });
-                block.due_ns.extend(due);
-            }
             When::AtOnce => {}
         }
         let stamp = self.stamp;

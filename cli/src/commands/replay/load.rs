@@ -15,6 +15,8 @@ use wellstream_core::schemas::{TANK_DATA, WELL_DATA, tank_data_nullable, well_da
 use wellstream_replay::generate::{Block, Generator, SchemaIds, Setup};
 use wellstream_replay::scenario::Scenario;
 
+use super::Asked;
+
 use crate::console::{per_s, thousands};
 use crate::exit::Failure;
 use crate::settings::{Settings, SummaryForm};
@@ -29,7 +31,10 @@ struct Sent {
 }
 
 /// Sends so many readings of a scenario to the two input topics.
-pub(super) fn to_kafka(settings: &Settings, scenario: Scenario, events: u64) -> Result<(), Failure> {
+pub(super) fn to_kafka(settings: &Settings, asked: Asked) -> Result<(), Failure> {
+    let Asked { scenario, schedule: None, events } = asked else {
+        return Err(Failure::usage("paced load to Kafka is not in this version yet: --max"));
+    };
     let clock = MachineClock::start();
     let stop = signals::stop_flag()?;
     let connection = kafka::connect(&kafka::settings(settings, "replay")?)?;

@@ -25,16 +25,15 @@ pub(super) fn run(job: &Job<'_>, followers: Vec<Box<dyn Sink>>) -> Result<Totals
     let (log, _feed) = Feed::live(generator, job.clock)?;
     let sink = FanoutSink::new(followers, Box::new(CountSink::default()));
     let duration = job.settings.duration.map(Span::duration);
-    run_in_memory(job, &job.engine(false), duration, &log, &|_| None, sink)
+    run_in_memory(job, &job.engine(false), duration, &log, sink)
 }
 
-/// Runs the engine over partitions in memory. `end` says where a partition ends, if it does.
-pub(crate) fn run_in_memory(
+/// Runs the engine over partitions in memory.
+fn run_in_memory(
     job: &Job<'_>,
     engine: &EngineSettings,
     duration: Option<Duration>,
     log: &EmbeddedLog,
-    end: &dyn Fn(PartitionId) -> Option<i64>,
     sink: impl Sink,
 ) -> Result<Totals, Failure> {
     let counts = |partition: PartitionId| log.partitions().filter(|id| id.side == partition.side).count();
@@ -46,12 +45,11 @@ pub(crate) fn run_in_memory(
             partitions: u32::try_from(counts(partition)).unwrap_or(u32::MAX),
             committed: None,
             log_start: 0,
-            log_end: end(partition).unwrap_or(0),
+            log_end: 0,
             from: 0,
         })
         .collect();
-    let until_end = log.partitions().all(|partition| end(partition).is_some());
-    let policy = ResumePolicy { until_end, ..ResumePolicy::default() };
+    let policy = ResumePolicy::default();
     let resume = Resume::plan(&starts, Vec::new(), job.rules.hash(), policy).map_err(anyhow::Error::from)?;
     let source = |places: &[(PartitionId, i64)]| {
         let partitions: Vec<_> = places.iter().map(|(partition, _)| *partition).collect();

@@ -1,0 +1,159 @@
+//! The load into the engine in this process, over partitions in memory: no service needed.
+
+use std::sync::Arc;
+
+use wellstream_connectors::count::CountSink;
+use wellstream_core::decode::FixedSchemas;
+use wellstream_core::engine::Sink;
+use wellstream_replay::drive::{Look, Measured, MemoryRun, Plan, run_in_memory};
+use wellstream_replay::generate::{Generator, Setup};
+use wellstream_replay::load::{GeneratedLoad, Stamp};
+use wellstream_replay::outcome;
+use wellstream_replay::report::{P50, P99, percentile};
+use wellstream_replay::schedule::Schedule;
+use wellstream_replay::search::{Slo, Trial, Try, find_max as search};
+
+use super::progress::Progress;
+use super::results::{Results, finish, folder};
+use super::{Asked, start_ms, warmup_ns};
+use crate::commands::run::Job;
+use crate::exit::Failure;
+use crate::settings::{Loaded, Settings};
+
+/// One run at the rate asked for.
+pub(super) fn measure(loaded: &Loaded, asked: &Asked) -> Result<(), Failure> {
+    let settings = &loaded.settings;
+    let job = Job::new(settings)?;
+    let folder = folder(settings)?;
+    let plan = plan(settings, asked, None);
+    let generator = generator(settings, asked, job.clock);
+    let mut progress = Progress::new(plan.events, job.clock);
+    let (measured, _) =
+        once(&job, asked, plan, generator, CountSink::default(), &mut |look: &Look| progress.show(look))?;
+    progress.end();
+    let results = Results { plan, measured, verdict: None, search: None, target: "memory", engine: "here" };
+    finish(loaded, &job, asked, results, folder)
+}
+
+/// The highest rate that holds the objective.
+pub(super) fn find_max(loaded: &Loaded, asked: &Asked) -> Result<(), Failure> {
+    let settings = &loaded.settings;
+    let slo: Slo = settings.slo.parse().map_err(Failure::usage)?;
+    let job = Job::new(settings)?;
+    let folder = folder(settings)?;
+    let step_s = settings.duration.map_or(STEP_S, |span| span.duration().as_secs_f64());
+    let from = asked.schedule.as_ref().map_or(FROM_PER_S, Schedule::rate_per_s);
+    let mut best = None;
+    let mut trial = |rate: Try| -> Result<Trial, Failure> {
+        let asked = asked.at(rate.rate_per_s, if rate.confirms { step_s * CONFIRM_STEPS } else { step_s })?;
+        let plan = plan(settings, &asked, Some(slo.max_ns));
+        let generator = generator(settings, &asked, job.clock);
+        let (measured, _) = once(&job, &asked, plan, generator, CountSink::default(), &mut |_| {})?;
+        if job.stop.load(std::sync::atomic::Ordering::Relaxed) {
+            return Err(Failure::Invalid("stopped before the search was over".to_owned()));
+        }
+        let told = |quantile| percentile(&measured.end_to_end, quantile);
+        let trial = Trial {
+            achieved_per_s: measured.achieved_per_s(&plan),
+            p50_ns: told(P50),
+            p99_ns: told(P99),
+            slo_ns: told(slo.quantile),
+            problem: problem(&plan, &measured),
+        };
+        super::progress::step(&rate, &trial);
+        if rate.confirms {
+            best = Some((asked, plan, measured));
+        }
+        Ok(trial)
+    };
+    let search = search(&slo, from, wellstream_replay::schedule::RATE_MAX, &mut trial)?;
+    let Some((asked, plan, measured)) = best else {
+        return Err(Failure::Invalid(format!("{slo} does not hold at any rate that was tried")));
+    };
+    let results =
+        Results { plan, measured, verdict: None, search: Some(search), target: "memory", engine: "here" };
+    finish(loaded, &job, &asked, results, folder)
+}
+
+/// Runs the load once.
+fn once<K: Sink>(
+    job: &Job<'_>,
+    asked: &Asked,
+    plan: Plan,
+    generator: Generator,
+    sink: K,
+    look: &mut (dyn FnMut(&Look) + Send),
+) -> Result<(Measured, K), Failure> {
+    let partitions = generator.setup().partitions;
+    let open_records = open_records(&generator);
+    let load = match &asked.schedule {
+        Some(schedule) => GeneratedLoad::scheduled(generator, schedule, Stamp::OfScenario),
+        None => GeneratedLoad::at_once(generator, asked.events, Stamp::OfScenario),
+    };
+    let run = MemoryRun {
+        engine: &job.engine(true),
+        schemas: Arc::new(FixedSchemas::built_in()),
+        partitions,
+        open_records,
+        plan,
+        schedule: asked.schedule.as_ref(),
+        stop: &job.stop,
+        look,
+    };
+    run_in_memory(run, load, sink).map_err(|error| Failure::Runtime(error.into()))
+}
+
+fn generator(settings: &Settings, asked: &Asked, clock: wellstream_connectors::MachineClock) -> Generator {
+    let start_ms = start_ms(&asked.scenario, asked.events, clock);
+    let partitions = [settings.partitions; 2];
+    Generator::new(asked.scenario.clone(), Setup { start_ms, partitions, ..Setup::default() })
+}
+
+/// A search stops a run that is later than the objective allows by far.
+fn plan(settings: &Settings, asked: &Asked, slo_ns: Option<u64>) -> Plan {
+    let rate_per_s = asked.schedule.as_ref().map(Schedule::rate_per_s);
+    Plan {
+        events: asked.events,
+        rate_per_s,
+        warmup_ns: warmup_ns(settings).max(slo_ns.map_or(0, |_| SEARCH_WARMUP_NS)),
+        sample: Plan::sample_for(rate_per_s),
+        give_up_slip_ns: slo_ns.map(|ns| (4 * ns).max(GIVE_UP_NS_MIN)),
+    }
+}
+
+/// Why a step of a search did not hold, whatever its latency.
+fn problem(plan: &Plan, measured: &Measured) -> Option<String> {
+    let (_, reasons) = outcome::judge(plan, measured, None);
+    let backlog = || {
+        let backlogs: Vec<f64> = measured.timeline.iter().map(|interval| interval.backlog as f64).collect();
+        // Without the first second, in which the run begins, and the last, in which it drains.
+        let inner = backlogs.get(1..backlogs.len().saturating_sub(1))?;
+        let (first, last) = (inner.first()?, inner.last()?);
+        let grown_per_s = (last - first) / inner.len() as f64;
+        (grown_per_s > plan.rate_per_s? * BACKLOG_GROWTH_MAX)
+            .then(|| format!("the backlog grew by {grown_per_s:.0} readings a second"))
+    };
+    reasons.into_iter().next().or_else(backlog)
+}
+
+/// Records of one partition that may matter to a row at once: half a minute of event time of all of them.
+fn open_records(generator: &Generator) -> usize {
+    let per_s = generator.scenario().events_per_ks() / 1_000;
+    usize::try_from(per_s * OPEN_S).unwrap_or(OPEN_RECORDS_MAX).clamp(OPEN_RECORDS_MIN, OPEN_RECORDS_MAX)
+}
+
+/// Length of a step of a search, s: long enough to see a backlog grow.
+const STEP_S: f64 = 5.0;
+/// The run that confirms is so many times as long.
+const CONFIRM_STEPS: f64 = 3.0;
+/// Where a search begins.
+const FROM_PER_S: f64 = 50_000.0;
+/// Left out of a step's histograms, ns: the caches are cold.
+const SEARCH_WARMUP_NS: u64 = 1_000_000_000;
+/// A step is not stopped before it is this late, ns.
+const GIVE_UP_NS_MIN: u64 = 500_000_000;
+/// A backlog that grows faster than this part of the rate never drains.
+const BACKLOG_GROWTH_MAX: f64 = 0.01;
+const OPEN_S: u64 = 30;
+const OPEN_RECORDS_MIN: usize = 1 << 16;
+const OPEN_RECORDS_MAX: usize = 1 << 22;

@@ -1,0 +1,189 @@
+//! From what was measured to the report, the summary and the exit code.
+
+use std::collections::BTreeMap;
+use std::io::{self, IsTerminal, Write};
+
+use wellstream_core::record::Fate;
+use wellstream_core::telemetry::{Stage as EngineStage, Totals};
+use wellstream_replay::drive::{Measured, Plan};
+use wellstream_replay::outcome;
+use wellstream_replay::process;
+use wellstream_replay::report::{
+    AlarmCounts, Distribution, FORMAT, Glyphs, Load, Machine, Outcome, Outputs, P50, P99, P99_9, Report,
+    ReportFolder, RunResult, Search, Series, Stage, Verdict, percentile, summary_text,
+};
+use wellstream_replay::schedule::Schedule;
+
+use super::Asked;
+use crate::commands::run::Job;
+use crate::exit::Failure;
+use crate::settings::{Loaded, Settings, SummaryForm, changed, without_secrets};
+use crate::summary::{Latency, Summary};
+
+/// What a command measured.
+pub(super) struct Results {
+    /// What was asked of the run.
+    pub(super) plan: Plan,
+    /// What it did.
+    pub(super) measured: Measured,
+    /// The oracle's word.
+    pub(super) verdict: Option<Verdict>,
+    /// The search that the run confirms.
+    pub(super) search: Option<Search>,
+    /// `memory` or `kafka`.
+    pub(super) target: &'static str,
+    /// `here` or `external`.
+    pub(super) engine: &'static str,
+}
+
+/// The report's folder, tried before anything runs.
+pub(super) fn folder(settings: &Settings) -> Result<Option<ReportFolder>, Failure> {
+    let prepared = settings.report.as_deref().map(ReportFolder::prepare).transpose();
+    prepared.map_err(|error| Failure::Runtime(error.into()))
+}
+
+/// Writes and prints it all; a run that is not OK is a failure.
+pub(super) fn finish(
+    loaded: &Loaded,
+    job: &Job<'_>,
+    asked: &Asked,
+    results: Results,
+    folder: Option<ReportFolder>,
+) -> Result<(), Failure> {
+    let report = report(loaded, job, asked, results.verdict, results.search, &results.plan, &results.measured, [
+        results.target,
+        results.engine,
+    ]);
+    print(loaded.settings.summary, &report, &results.measured)?;
+    if let Some(folder) = folder {
+        let written = folder.write(&report).map_err(|error| Failure::Runtime(error.into()))?;
+        tracing::info!("report: {}", written.html.display());
+    }
+    match report.outcome {
+        Outcome::Ok => Ok(()),
+        Outcome::Fail => Err(Failure::Verdict(format!("FAIL: {}", report.reasons.join("; ")))),
+        Outcome::Invalid => Err(Failure::Invalid(format!("INVALID: {}", report.reasons.join("; ")))),
+    }
+}
+
+#[expect(clippy::too_many_arguments, reason = "a report is made of all of it, and only here")]
+fn report(
+    loaded: &Loaded,
+    job: &Job<'_>,
+    asked: &Asked,
+    verdict: Option<Verdict>,
+    search: Option<Search>,
+    plan: &Plan,
+    measured: &Measured,
+    [target, engine]: [&str; 2],
+) -> Report {
+    let (outcome, reasons) = outcome::judge(plan, measured, verdict.as_ref().map(|verdict| verdict.ok));
+    let scenario = &asked.scenario;
+    let profile = asked.schedule.as_ref().map_or("max", |schedule| schedule.profile().name());
+    let rate = plan.rate_per_s.map_or_else(|| "max".to_owned(), |rate| format!("{rate:.0}/s"));
+    let started_ms = job.clock.wall_ms() - i64::try_from(measured.elapsed_ns / 1_000_000).unwrap_or(0);
+    Report {
+        format: FORMAT.to_owned(),
+        outcome,
+        reasons,
+        title: format!("{} at {rate} ({target})", scenario.name),
+        started_utc: crate::console::utc(started_ms),
+        started_ms,
+        command: without_secrets(std::env::args()),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        commit: option_env!("WELLSTREAM_COMMIT").map(str::to_owned),
+        machine: Machine::here(),
+        configuration: changed(loaded),
+        load: Load {
+            source: format!("scenario {}", scenario.name),
+            seed: Some(scenario.seed),
+            target: target.to_owned(),
+            engine: engine.to_owned(),
+            profile: profile.to_owned(),
+            offered_per_s: plan.rate_per_s,
+            events: plan.events,
+            duration_s: asked.schedule.as_ref().map(|schedule| schedule.span_ns() as f64 / 1e9),
+            warmup_s: plan.warmup_ns as f64 / 1e9,
+        },
+        result: result(plan, measured),
+        verdict,
+        latencies: latencies(measured, asked.schedule.as_ref()),
+        timeline: measured.timeline.clone(),
+        search,
+    }
+}
+
+fn result(plan: &Plan, measured: &Measured) -> RunResult {
+    let lanes = &measured.totals.lanes;
+    let named = |counts: BTreeMap<&str, u64>| counts.into_iter().map(|(k, n)| (k.to_owned(), n)).collect();
+    RunResult {
+        events_sent: measured.sent,
+        achieved_per_s: measured.achieved_per_s(plan),
+        elapsed_s: measured.elapsed_ns as f64 / 1e9,
+        cpu_s: process::cpu_s(),
+        max_rss_bytes: process::max_rss_bytes(),
+        drained: measured.drained,
+        outputs: Some(outputs(&measured.totals)),
+        dropped: named(lanes.by_reason(Fate::Dropped)),
+        late: lanes.late(),
+        quarantined: named(lanes.by_reason(Fate::Quarantined)),
+    }
+}
+
+/// What the engine put out.
+pub(super) fn outputs(totals: &Totals) -> Outputs {
+    Outputs {
+        rows: totals.rows.rows,
+        alert_rows: totals.rows.alert_rows,
+        alarms: AlarmCounts {
+            raised: totals.alarms.raised,
+            escalated: totals.alarms.escalated,
+            cleared: totals.alarms.cleared,
+        },
+        risk_sum: totals.rows.risk_sum,
+        digest: totals.rows.digest.to_string(),
+    }
+}
+
+/// The series of a run. Without a schedule nothing was intended for a time of its own, so there is no slip, and
+/// no latency from end to end; what the engine's stages took is told all the same.
+fn latencies(measured: &Measured, schedule: Option<&Schedule>) -> Vec<Series> {
+    let series = |name: Stage, what: &str, ns| Series { name, what: what.to_owned(), ns: Distribution::of(ns) };
+    let mut all = Vec::new();
+    if schedule.is_some() {
+        all.push(series(Stage::Slip, "intended time to actual sending", &measured.slip));
+    }
+    for (engine, name) in EngineStage::ALL.into_iter().zip(&Stage::ALL[1..7]) {
+        // Its records carry times of the scenario, not of their sending.
+        let is_told = engine != EngineStage::Ingest;
+        if let Some(ns) = measured.totals.stages.get(engine).filter(|_| is_told) {
+            all.push(series(*name, engine.what(), ns));
+        }
+    }
+    if schedule.is_some() {
+        all.push(series(Stage::EndToEnd, "intended time of the later input to row visible", &measured.end_to_end));
+    }
+    all
+}
+
+fn print(form: SummaryForm, report: &Report, measured: &Measured) -> Result<(), Failure> {
+    let mut stdout = io::stdout().lock();
+    let text = match form {
+        SummaryForm::Table => {
+            let glyphs = if stdout.is_terminal() { Glyphs::Unicode } else { Glyphs::Ascii };
+            summary_text(report, glyphs)
+        }
+        SummaryForm::Json => {
+            let mut summary = Summary::new(&measured.totals, measured.elapsed_ns as f64 / 1e9);
+            let told = |quantile| {
+                let is_scheduled = report.load.offered_per_s.is_some();
+                percentile(&measured.end_to_end, quantile).filter(|_| is_scheduled).map(|ns| ns as f64 / 1e6)
+            };
+            summary.latency_ms = Latency { p50: told(P50), p99: told(P99), p999: told(P99_9) };
+            summary.json().map_err(anyhow::Error::from)? + "\n"
+        }
+    };
+    stdout.write_all(text.as_bytes())?;
+    stdout.flush()?;
+    Ok(())
+}
