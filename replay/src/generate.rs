@@ -213,6 +213,11 @@ impl Generator {
         &self.setup
     }
 
+    /// The names of facilities, by their numbers.
+    pub fn facilities(&self) -> &[Arc<str>] {
+        &self.facilities
+    }
+
     /// The partition that a reading belongs to.
     #[inline]
     pub fn partition(&self, event: &Event) -> PartitionId {

@@ -8,4 +8,5 @@ pub mod generate;
 pub mod trace;
 pub mod oracle;
 pub mod verify;
+pub mod verdict;
 pub mod simulate;
