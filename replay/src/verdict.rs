@@ -48,9 +48,11 @@ mod expect;
 mod sink;
 mod compare;
 mod listing;
+mod declared;
 
 pub use crate::oracle::{CellId, Counts, Expected, Listed, NotPartners, Suspects, Tally};
 pub use compare::{Comparison, Difference, Summary, compare};
+pub use declared::{Contradiction, DeclaredError};
 pub use expect::{Load, Look, RawStream};
 pub use listing::{Listing, Names, Repeated, WrongRow};
 pub use sink::{CellSink, Found, Gathered};

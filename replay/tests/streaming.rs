@@ -133,6 +133,9 @@ fn small(name: &str, rng: &mut fastrand::Rng) -> Generator {
     scenario.facilities = rng.u32(1..30);
     scenario.wells = scenario.facilities * rng.u32(1..3);
     scenario.tanks = scenario.facilities + rng.u32(0..5);
+    if let Some(leak) = &mut scenario.leak {
+        leak.facilities = leak.facilities.min(scenario.facilities);
+    }
     let partitions = [rng.u32(1..6), rng.u32(1..6)];
     if rng.bool() {
         let side = *rng.choice(&wellstream_core::record::Side::BOTH).unwrap();

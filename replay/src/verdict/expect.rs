@@ -17,6 +17,7 @@ pub struct Load<'a> {
     events: u64,
     timestamp_ms: &'a (dyn Fn(&Event) -> i64 + Sync),
     offset: &'a (dyn Fn(PartitionId, i64) -> i64 + Sync),
+    is_plain: bool,
 }
 
 /// What to look at besides the sums.
@@ -32,20 +33,36 @@ impl<'a> Load<'a> {
     /// The first so many readings, each with its `sent_ms` as Kafka timestamp, the n-th record of a partition
     /// at offset n.
     pub fn new(generator: &'a Generator, events: u64) -> Load<'a> {
-        Load { generator, events, timestamp_ms: &|event| event.sent_ms, offset: &|_, nth| nth }
+        let timestamp_ms = &|event: &Event| event.sent_ms;
+        Load { generator, events, timestamp_ms, offset: &|_, nth| nth, is_plain: true }
     }
 
     /// With other Kafka timestamps, epoch ms: whoever sent the readings says which. They must follow from
     /// the reading.
     #[must_use]
     pub fn stamped(self, timestamp_ms: &'a (dyn Fn(&Event) -> i64 + Sync)) -> Load<'a> {
-        Load { timestamp_ms, ..self }
+        Load { timestamp_ms, is_plain: false, ..self }
     }
 
     /// With other offsets: that of a partition's n-th record, from 0.
     #[must_use]
     pub fn stored(self, offset: &'a (dyn Fn(PartitionId, i64) -> i64 + Sync)) -> Load<'a> {
-        Load { offset, ..self }
+        Load { offset, is_plain: false, ..self }
+    }
+
+    /// Whose readings they are.
+    pub fn generator(&self) -> &'a Generator {
+        self.generator
+    }
+
+    /// How many readings.
+    pub fn events(&self) -> u64 {
+        self.events
+    }
+
+    /// Whether timestamps and offsets are the scenario's own.
+    pub(super) fn is_plain(&self) -> bool {
+        self.is_plain
     }
 
     /// How many records each partition has, those without any included.
