@@ -4,8 +4,6 @@
 //! `cargo test -p wellstream-replay --test scenarios -- --ignored regenerate` writes the `[expected]` blocks
 //! anew. The difference then shows in review what the change means.
 
-#![expect(clippy::unwrap_used, reason = "a test's helpers fail by panicking")]
-
 use std::fs;
 use std::path::PathBuf;
 

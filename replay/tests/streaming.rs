@@ -4,12 +4,15 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use wellstream_core::record::{PartitionId, Status};
+use wellstream_connectors::MachineClock;
+use wellstream_connectors::count::CountSink;
+use wellstream_core::engine::{Output, Sink};
+use wellstream_core::record::{Input, PartitionId, Row, RowBatch, Status};
 use wellstream_core::rules::{JoinMode, Rules, ScoreRules};
 use wellstream_replay::generate::{Block, Generator, Setup};
 use wellstream_replay::oracle::{self, Counts, Expected, Judged, RowFacts, Stream, Tally, WriterSchemas};
 use wellstream_replay::scenario::{Scenario, Silent};
-use wellstream_replay::verdict::{Load, Look, RawStream};
+use wellstream_replay::verdict::{Gathered, Load, Look, RawStream};
 
 #[path = "engine/drive.rs"]
 mod drive;
@@ -31,6 +34,96 @@ fn the_streaming_oracle_says_what_the_batch_oracle_says() {
             }
         }
     }
+}
+
+/// Twice the readings need no more memory, also where a partition has fallen silent: it has no records to
+/// come, so nobody waits for it.
+#[test]
+fn the_streaming_oracle_holds_what_is_open_only() {
+    for name in ["normal", "late", "silent-partition", "backlog-drain"] {
+        for (join, outer) in [MODES[0], MODES[1], MODES[3]] {
+            let rules = Rules { join, outer, ..Rules::default() };
+            let mut scenario = Scenario::named(name).unwrap();
+            // 400 readings a second, so minutes.
+            (scenario.facilities, scenario.wells, scenario.tanks) = (1_000, 2_000, 1_000);
+            let generator = Generator::new(scenario, Setup::default());
+            let records = Load::new(&generator, 200_000).records();
+            let mut stream = Stream::new(&rules, &records).joining_every(10_000);
+            let mut peaks = [0; 2];
+            let mut next: BTreeMap<PartitionId, i64> = BTreeMap::new();
+            for index in 0..200_000 {
+                let event = generator.event(index);
+                let partition = generator.partition(&event);
+                let offset = next.entry(partition).or_default();
+                stream.record(partition, *offset, event.sent_ms, generator.body(&event)).unwrap();
+                *offset += 1;
+                if index % 10_000 == 9_999 {
+                    let peak = &mut peaks[usize::from(index >= 100_000)];
+                    *peak = stream.held().max(*peak);
+                }
+            }
+            let case = format!("{name} {join:?} {outer}: {peaks:?}");
+            // L + disorder + 2 B are 22 s of readings; ALERT rows come on top, in `all` two for each of some.
+            assert!(peaks[0] > 400 * 10 && peaks[1] < 400 * 40, "{case}");
+            assert!(peaks[1] * 10 <= peaks[0] * 11, "{case}");
+            stream.finish().unwrap();
+        }
+    }
+}
+
+/// What a verdict costs: `cargo test --release -p wellstream-replay --test streaming -- --ignored --nocapture`.
+#[test]
+#[ignore = "takes long, and says how long: for the books"]
+fn thirty_million_readings() {
+    let clock = MachineClock::start();
+    let generator = Generator::new(Scenario::named("normal").unwrap(), Setup::default());
+    for (join, outer) in [MODES[0], MODES[3]] {
+        let rules = Rules { join, outer, ..Rules::default() };
+        let began_ns = clock.now_ns();
+        let expected = Load::new(&generator, 30_000_000).expected(&rules, Look::default()).unwrap();
+        let took_ms = (clock.now_ns() - began_ns) / 1_000_000;
+        let rows = expected.tally.row_totals().rows;
+        println!("{join:?} outer {outer}: {rows} rows, {took_ms} ms; peak resident {}", peak_resident());
+        assert!(rows > 14_000_000);
+    }
+
+    let input = |offset| Some(Input { time_ms: 1_750_000_000_000 + offset / 4, partition: 1, offset });
+    let row = |offset: i64| Row {
+        well: input(offset),
+        tank: input(offset + 7),
+        time_ms: 1_750_000_000_000 + offset / 4,
+        risk: 40,
+        status: Status::Alert,
+        sent_ms: -1,
+        value: 0..0,
+        key: 0..0,
+    };
+    let mut batch = RowBatch { rows: (0..1_000).map(row).collect(), bytes: Vec::new() };
+    for mode in [JoinMode::All, JoinMode::Latest] {
+        let gathered = Gathered::new(mode);
+        let mut sink = gathered.sink(CountSink::default());
+        let began_ns = clock.now_ns();
+        for epoch in 0..200 {
+            sink.begin(epoch).unwrap();
+            for _ in 0..100 {
+                sink.append(Output::Rows(&batch)).unwrap();
+                for row in &mut batch.rows {
+                    for input in [&mut row.well, &mut row.tank].into_iter().flatten() {
+                        input.offset += 1_000;
+                    }
+                }
+            }
+            sink.commit().unwrap();
+        }
+        let took_ns = clock.now_ns() - began_ns;
+        println!("{mode:?}: {} ps a row in the sink", took_ns * 1_000 / 20_000_000);
+        assert_eq!(gathered.take().tally.row_totals().rows, 20_000_000);
+    }
+}
+
+fn peak_resident() -> String {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    status.lines().find(|line| line.starts_with("VmHWM")).unwrap_or("unknown").to_owned()
 }
 
 fn check(generator: &Generator, events: u64, rules: &Rules, rng: &mut fastrand::Rng, case: &str) {

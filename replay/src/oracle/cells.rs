@@ -78,10 +78,16 @@ impl CellId {
 
 /// What can be added up in a cell.
 pub trait Sum: Copy + Default + PartialEq {
+    /// What is added.
+    type Item;
+    /// Adds one.
+    fn add(&mut self, item: &Self::Item);
     /// Adds another sum.
     fn merge(&mut self, other: &Self);
     /// How many were added.
     fn count(&self) -> u64;
+    /// The wrapping sum of their hashes.
+    fn digest(&self) -> u64;
 }
 
 /// The rows of a cell.
@@ -93,7 +99,9 @@ pub struct RowCell {
     pub times: u64,
 }
 
-impl RowCell {
+impl Sum for RowCell {
+    type Item = RowFacts;
+
     #[inline]
     fn add(&mut self, row: &RowFacts) {
         self.totals.add(row.well, row.tank, row.risk, row.status);
@@ -103,9 +111,7 @@ impl RowCell {
             self.times = self.times.wrapping_add(time.wrapping_mul(weight));
         }
     }
-}
 
-impl Sum for RowCell {
     fn merge(&mut self, other: &RowCell) {
         self.totals.merge(&other.totals);
         self.times = self.times.wrapping_add(other.times);
@@ -113,6 +119,10 @@ impl Sum for RowCell {
 
     fn count(&self) -> u64 {
         self.totals.rows
+    }
+
+    fn digest(&self) -> u64 {
+        self.totals.digest.0
     }
 }
 
@@ -125,7 +135,9 @@ pub struct AlarmCell {
     pub digest: u64,
 }
 
-impl AlarmCell {
+impl Sum for AlarmCell {
+    type Item = Alarm;
+
     fn add(&mut self, alarm: &Alarm) {
         self.by_kind[alarm.kind as usize] += 1;
         let times = [alarm.time_ms, alarm.first_ms, alarm.last_ms].map(i64::cast_unsigned);
@@ -133,9 +145,7 @@ impl AlarmCell {
         let hash = words.fold(hash_text(&alarm.facility), |hash, word| splitmix64(hash ^ word));
         self.digest = self.digest.wrapping_add(hash);
     }
-}
 
-impl Sum for AlarmCell {
     fn merge(&mut self, other: &AlarmCell) {
         self.by_kind.iter_mut().zip(other.by_kind).for_each(|(mine, theirs)| *mine += theirs);
         self.digest = self.digest.wrapping_add(other.digest);
@@ -143,6 +153,10 @@ impl Sum for AlarmCell {
 
     fn count(&self) -> u64 {
         self.by_kind.iter().sum()
+    }
+
+    fn digest(&self) -> u64 {
+        self.digest
     }
 }
 

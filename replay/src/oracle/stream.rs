@@ -272,6 +272,11 @@ impl<'r> Stream<'r> {
         Ok(())
     }
 
+    /// How many readings and ALERT rows are held, since others may still come that they matter to.
+    pub fn held(&self) -> usize {
+        self.parts.iter().map(Part::held).sum()
+    }
+
     /// What a run to the log's end that then decides what is open must put out.
     ///
     /// # Errors

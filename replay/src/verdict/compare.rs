@@ -6,7 +6,7 @@ use wellstream_core::record::{Reason, RowDigest};
 use wellstream_core::rules::JoinMode;
 use wellstream_core::telemetry::LaneCounts;
 
-use crate::oracle::{CellId, Counts, Expected, Grid, NotPartners, Sum, Suspects, Tally};
+use crate::oracle::{AlarmCell, CellId, Counts, Expected, Grid, NotPartners, RowCell, Sum, Suspects, Tally};
 
 use super::Found;
 
@@ -31,9 +31,9 @@ pub struct Comparison {
     /// What came.
     pub found: Summary,
     /// Cells of rows that differ, in the order of (time, group).
-    pub rows: Vec<Difference>,
+    pub rows: Vec<Difference<RowCell>>,
     /// Cells of alarms that differ.
-    pub alarms: Vec<Difference>,
+    pub alarms: Vec<Difference<AlarmCell>>,
     /// In `latest`, if the expectation was computed with the run's partners: rows that break its rule.
     pub not_partners: NotPartners,
     /// In `latest`: rows of which only the well was checked, as marks have run out.
@@ -71,7 +71,7 @@ impl Comparison {
         all.filter(|(_, expected, found)| expected != found).collect()
     }
 
-    /// The cells whose rows and alarms a second run should list: as many of those that differ as memory
+    /// The cells whose rows and alarms a second look should list: as many of those that differ as memory
     /// holds, the earliest first.
     pub fn suspects(&self) -> Arc<Suspects> {
         Arc::new(Suspects { rows: first(&self.rows), alarms: first(&self.alarms) })
@@ -80,13 +80,13 @@ impl Comparison {
 
 /// A cell that differs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Difference {
+pub struct Difference<S> {
     /// Which.
     pub cell: CellId,
-    /// How many rows (or alarms) it should hold.
-    pub expected: u64,
-    /// How many it holds; if as many, then others.
-    pub found: u64,
+    /// What it should hold.
+    pub expected: S,
+    /// What it holds.
+    pub found: S,
 }
 
 /// What an output amounts to.
@@ -128,18 +128,17 @@ impl From<&LaneCounts> for Counts {
     }
 }
 
-fn differing<S: Sum>(expected: &Grid<S>, found: &Grid<S>) -> Vec<Difference> {
-    let difference =
-        |cell| Difference { cell, expected: expected.cell(cell).count(), found: found.cell(cell).count() };
+fn differing<S: Sum>(expected: &Grid<S>, found: &Grid<S>) -> Vec<Difference<S>> {
+    let difference = |cell| Difference { cell, expected: *expected.cell(cell), found: *found.cell(cell) };
     expected.differing(found).into_iter().map(difference).collect()
 }
 
 /// The first cells, up to what a list holds; at least one.
-fn first<B: FromIterator<CellId>>(differences: &[Difference]) -> B {
+fn first<S: Sum, B: FromIterator<CellId>>(differences: &[Difference<S>]) -> B {
     let mut room = LISTED_AT_A_TIME;
-    let fits = |difference: &&Difference| {
+    let fits = |difference: &&Difference<S>| {
         let has_room = room > 0;
-        room = room.saturating_sub(difference.expected.max(difference.found));
+        room = room.saturating_sub(difference.expected.count().max(difference.found.count()));
         has_room
     };
     differences.iter().take_while(fits).map(|difference| difference.cell).collect()

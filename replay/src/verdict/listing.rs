@@ -1,12 +1,17 @@
 //! The rows and alarms in which two outputs differ, one by one.
 
 use std::cmp::Ordering;
+use std::collections::BTreeMap;
 
 use wellstream_core::record::{Alarm, Input};
 
-use crate::oracle::{Listed, RowFacts};
+use crate::oracle::{CellId, Listed, RowFacts, Sum};
 
-/// Differences by name. All empty: the second run did not show what the first one did.
+use super::Comparison;
+use super::compare::Difference;
+use super::explain::explain;
+
+/// Differences by name.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Listing {
     /// Rows that must have come and did not, by their ids; in `latest` the well's, without a partner.
@@ -21,7 +26,10 @@ pub struct Listing {
     pub alarms_missing: Names<Alarm>,
     /// Alarms that must not have come, or not again.
     pub alarms_unexpected: Names<Alarm>,
-    /// Rows and alarms that were not looked at, as lists are bounded.
+    /// Cells whose difference has no name: more than two rows were lost there or came twice, or a row says
+    /// something else, and there was no second run, or it did not show the same again.
+    pub unexplained: u64,
+    /// Cells that differ and were not looked at, as lists are bounded.
     pub left_out: u64,
 }
 
@@ -55,18 +63,34 @@ pub struct WrongRow {
 }
 
 impl Listing {
-    /// Names the differences of what two looks at the same cells listed.
-    pub fn new(expected: Listed, found: Listed) -> Listing {
-        let mut listing = Listing { left_out: expected.left_out + found.left_out, ..Listing::default() };
-        listing.rows(expected.rows, found.rows);
-        listing.alarms(expected.alarms, found.alarms);
+    /// Names the differences of a comparison. `expected` is what the oracle lists of its suspects; `again`,
+    /// if there was a second run, what that listed of them.
+    ///
+    /// One or two rows of a cell that were lost or repeated are found from the sums of the first run.
+    /// Whatever else must come again in the second one.
+    pub fn new(comparison: &Comparison, expected: Listed, again: Option<Listed>) -> Listing {
+        let Listed { rows: found_rows, alarms: found_alarms, .. } = again.unwrap_or_default();
+        let mut listing = Listing::default();
+        let mut rows =
+            Sorted::new(&comparison.rows, [expected.rows, found_rows], CellId::of_row, &mut listing);
+        rows.missing.drain(..).for_each(|row| listing.missing.add(row.id()));
+        for row in rows.repeated.drain(..) {
+            listing.repeated.add(Repeated { row: row.id(), times: 2 });
+        }
+        let [expected_rows, found_rows] = rows.shown_again;
+        listing.rows(expected_rows, found_rows);
+        let mut alarms =
+            Sorted::new(&comparison.alarms, [expected.alarms, found_alarms], CellId::of_alarm, &mut listing);
+        alarms.missing.drain(..).for_each(|alarm| listing.alarms_missing.add(alarm));
+        alarms.repeated.drain(..).for_each(|alarm| listing.alarms_unexpected.add(alarm));
+        let [expected_alarms, found_alarms] = alarms.shown_again;
+        listing.alarms(expected_alarms, found_alarms);
         listing
     }
 
-    /// Whether there is no difference.
-    pub fn is_empty(&self) -> bool {
-        let rows = self.missing.count + self.repeated.count + self.unexpected.count + self.wrong.count;
-        rows + self.alarms_missing.count + self.alarms_unexpected.count == 0
+    /// Whether every difference has its name, so that no second run is needed.
+    pub fn is_complete(&self) -> bool {
+        self.unexplained + self.left_out == 0
     }
 
     fn rows(&mut self, mut expected: Vec<RowFacts>, mut found: Vec<RowFacts>) {
@@ -126,6 +150,55 @@ impl Listing {
     }
 }
 
+/// The items of cells that differ, by how they are told.
+struct Sorted<T> {
+    /// Told by the sums of the first run.
+    missing: Vec<T>,
+    repeated: Vec<T>,
+    /// Of cells that hold in the second run what they held in the first: expected and found.
+    shown_again: [Vec<T>; 2],
+}
+
+impl<T: Clone> Sorted<T> {
+    fn new<S: Sum<Item = T>>(
+        differences: &[Difference<S>],
+        [expected, found]: [Vec<T>; 2],
+        cell: impl Fn(&T) -> CellId,
+        listing: &mut Listing,
+    ) -> Sorted<T> {
+        let mut sorted =
+            Sorted { missing: Vec::new(), repeated: Vec::new(), shown_again: [Vec::new(), Vec::new()] };
+        let by_cell = |items: Vec<T>| {
+            let mut cells: BTreeMap<CellId, Vec<T>> = BTreeMap::new();
+            items.into_iter().for_each(|item| cells.entry(cell(&item)).or_default().push(item));
+            cells
+        };
+        let (mut expected, mut found) = (by_cell(expected), by_cell(found));
+        for difference in differences {
+            let expected = expected.remove(&difference.cell).unwrap_or_default();
+            let found = found.remove(&difference.cell).unwrap_or_default();
+            if sum::<S>(&expected) != difference.expected {
+                listing.left_out += 1;
+            } else if sum::<S>(&found) == difference.found {
+                sorted.shown_again[0].extend(expected);
+                sorted.shown_again[1].extend(found);
+            } else if let Some(explanation) = explain(difference, &expected) {
+                sorted.missing.extend(explanation.missing.iter().map(|place| expected[*place].clone()));
+                sorted.repeated.extend(explanation.repeated.iter().map(|place| expected[*place].clone()));
+            } else {
+                listing.unexplained += 1;
+            }
+        }
+        sorted
+    }
+}
+
+fn sum<S: Sum>(items: &[S::Item]) -> S {
+    let mut sum = S::default();
+    items.iter().for_each(|item| sum.add(item));
+    sum
+}
+
 impl<T> Names<T> {
     fn add(&mut self, name: T) {
         self.count += 1;
@@ -152,8 +225,11 @@ const NAMED_MAX: usize = 1_000;
 #[cfg(test)]
 mod tests {
     use wellstream_core::record::Status;
+    use wellstream_core::rules::JoinMode;
 
     use super::*;
+    use crate::oracle::{Expected, Partners, Tally};
+    use crate::verdict::{Found, compare};
 
     fn row(well: i64, tank: i64, risk: u32) -> RowFacts {
         let input = |offset| Some(Input { time_ms: 1_700_000_000_000, partition: 2, offset });
@@ -161,24 +237,54 @@ mod tests {
         RowFacts { well: input(well), tank: input(tank), time_ms, risk, status: Status::Normal }
     }
 
+    fn compared(expected: &[RowFacts], found: &[RowFacts]) -> Comparison {
+        let tally = |rows: &[RowFacts]| {
+            let mut tally = Tally::new(JoinMode::All);
+            rows.iter().for_each(|row| {
+                tally.add_row(row);
+            });
+            tally
+        };
+        let (counts, not_partners) = Default::default();
+        let expected = Expected { counts, tally: tally(expected), not_partners };
+        let partners = Partners::default();
+        compare(&expected, &Found { tally: tally(found), partners, epochs_dropped: 0 }, None)
+    }
+
+    fn listed(rows: &[RowFacts]) -> Listed {
+        Listed { rows: rows.to_vec(), ..Listed::default() }
+    }
+
     #[test]
-    fn each_difference_has_its_name() {
-        let expected = vec![row(1, 1, 10), row(2, 2, 10), row(3, 3, 10), row(4, 4, 10)];
-        let found = vec![row(4, 4, 20), row(2, 2, 10), row(5, 5, 10), row(3, 3, 10), row(2, 2, 10)];
-        let listed = |rows| Listed { rows, ..Listed::default() };
-        let listing = Listing::new(listed(expected), listed(found));
+    fn each_difference_that_comes_again_has_its_name() {
+        let expected = [row(1, 1, 10), row(2, 2, 10), row(3, 3, 10), row(4, 4, 10)];
+        let found = [row(4, 4, 20), row(2, 2, 10), row(5, 5, 10), row(3, 3, 10), row(2, 2, 10)];
+        let listing = Listing::new(&compared(&expected, &found), listed(&expected), Some(listed(&found)));
         assert_eq!(listing.missing.first, ["w:2:1|t:2:1"]);
         assert_eq!(listing.repeated.first, [Repeated { row: "w:2:2|t:2:2".to_owned(), times: 2 }]);
         assert_eq!(listing.unexpected.first, ["w:2:5|t:2:5"]);
         assert_eq!((listing.wrong.count, listing.wrong.first[0].found.risk), (1, 20));
-        assert!(!listing.is_empty());
-        assert!(Listing::new(listed(vec![row(1, 1, 10)]), listed(vec![row(1, 1, 10)])).is_empty());
+        assert!(listing.is_complete());
+    }
+
+    #[test]
+    fn a_difference_that_does_not_come_again_is_told_by_its_sums_or_counted() {
+        let expected = [row(1, 1, 10), row(2, 2, 10), row(3, 3, 10), row(4, 4, 10)];
+        let found = [row(1, 1, 10), row(2, 2, 10), row(3, 3, 10), row(3, 3, 10), row(4, 4, 99)];
+        for again in [None, Some(listed(&expected))] {
+            let listing = Listing::new(&compared(&expected, &found), listed(&expected), again);
+            assert_eq!(listing.repeated.first, [Repeated { row: "w:2:3|t:2:3".to_owned(), times: 2 }]);
+            assert_eq!((listing.repeated.count, listing.unexplained, listing.left_out), (1, 1, 0));
+        }
+        // Cells of which the oracle listed nothing were not looked at.
+        let listing = Listing::new(&compared(&expected, &found), Listed::default(), None);
+        assert_eq!((listing.repeated.count, listing.unexplained, listing.left_out), (0, 0, 2));
     }
 
     #[test]
     fn what_is_not_named_is_counted() {
-        let expected = (0..1_500).map(|offset| row(offset, 0, 10)).collect();
-        let listing = Listing::new(Listed { rows: expected, ..Listed::default() }, Listed::default());
+        let expected: Vec<_> = (0..1_500).map(|offset| row(offset, 0, 10)).collect();
+        let listing = Listing::new(&compared(&expected, &[]), listed(&expected), Some(Listed::default()));
         assert_eq!((listing.missing.first.len(), listing.missing.count), (1_000, 1_500));
     }
 }

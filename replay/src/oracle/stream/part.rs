@@ -70,6 +70,10 @@ impl<'r> Part<'r> {
         }
     }
 
+    pub(super) fn held(&self) -> usize {
+        self.facilities.iter().map(|facility| facility.slice.held() + facility.alert_rows.len()).sum()
+    }
+
     /// The log has ended, and with it the run, at this watermark.
     pub(super) fn end(&mut self, rules: &Rules, end_ms: Option<i64>) {
         for Facility { name, episode, .. } in &mut self.facilities {

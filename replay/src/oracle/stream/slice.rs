@@ -24,6 +24,10 @@ impl Slice {
         }
     }
 
+    pub(super) fn held(&self) -> usize {
+        self.wells.len() + self.tanks.len()
+    }
+
     /// Rows that are still to come have no earlier time than this: of wells that are not joined yet, and in
     /// outer of tanks that may still meet one of them.
     pub(super) fn settled_ms(&self, rules: &Rules, complete_ms: i64) -> i64 {
