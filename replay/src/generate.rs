@@ -104,7 +104,20 @@ pub struct Event {
     pub kind: EventKind,
     /// From which its values follow.
     values: Draws,
-    is_calm: bool,
+    mood: Mood,
+}
+
+/// Where a reading's methane or vapor lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mood {
+    /// Anywhere in the scenario's range.
+    Usual,
+    /// Below all thresholds.
+    Calm,
+    /// Above the lower threshold.
+    Seep,
+    /// Above the higher one.
+    Burst,
 }
 
 /// What is special about a reading.
@@ -211,6 +224,11 @@ impl Generator {
     /// Where it goes and how it is written.
     pub fn setup(&self) -> &Setup {
         &self.setup
+    }
+
+    /// The names of facilities, by their numbers.
+    pub fn facilities(&self) -> &[Arc<str>] {
+        &self.facilities
     }
 
     /// The partition that a reading belongs to.

@@ -8,6 +8,7 @@ pub mod generate;
 pub mod trace;
 pub mod oracle;
 pub mod verify;
+pub mod verdict;
 pub mod simulate;
 pub mod schedule;
 pub mod load;

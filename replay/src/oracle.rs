@@ -44,13 +44,20 @@ mod naive;
 mod alarms;
 mod latest;
 mod verdict;
+mod cells;
+mod partners;
+mod stream;
 
 pub use alarms::alarms;
+pub use cells::{AlarmCell, CellId, Grid, Listed, RowCell, Sum, Suspects, Tally};
 pub use join::join;
 pub use judge::{Judge, judge};
 pub use latest::{LatestFault, check_latest};
 pub use naive::join_naive;
+pub(crate) use partners::Mark;
+pub use partners::Partners;
 pub use raw::{RawDecoder, SchemaError, WriterSchemas};
+pub use stream::{Counts, Expected, NotPartners, Stream, StreamError};
 pub use verdict::{end_of_bounded_run, output};
 
 /// One record of a partition, as far as the verdict depends on it.
@@ -64,26 +71,38 @@ pub struct OracleRecord {
     pub body: Body,
 }
 
-/// What a value says.
+/// What a value says; its facility by name, or by a number that stands for it.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Body {
+pub enum Body<F = Arc<str>> {
     /// A reading that can be read; its time has yet to be judged.
-    Reading(Observed),
+    Reading(Observed<F>),
     /// A value that goes to the quarantine whatever its time.
     Unreadable(Reason),
 }
 
 /// The part of a reading that decides what becomes of it.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Observed {
+pub struct Observed<F = Arc<str>> {
     /// `facility_id`.
-    pub facility: Option<Arc<str>>,
+    pub facility: Option<F>,
     /// `timestamp`: event time, epoch ms.
     pub time_ms: Option<i64>,
     /// Methane of a well, vapor of a tank, ppm; any number where it is null.
     pub ppm: f64,
     /// The first field, in the schema's order, that is null and without which a reading is dropped.
     pub null: Option<Reason>,
+}
+
+impl<F> Body<F> {
+    /// The same with the facility told otherwise.
+    pub fn map_facility<G>(self, map: impl FnOnce(F) -> G) -> Body<G> {
+        match self {
+            Body::Unreadable(reason) => Body::Unreadable(reason),
+            Body::Reading(Observed { facility, time_ms, ppm, null }) => {
+                Body::Reading(Observed { facility: facility.map(map), time_ms, ppm, null })
+            }
+        }
+    }
 }
 
 /// A whole partition, in offset order.
@@ -161,6 +180,17 @@ pub struct RowFacts {
     pub risk: u32,
     /// NORMAL or ALERT.
     pub status: Status,
+}
+
+impl RowFacts {
+    /// The row id: `w:PARTITION:OFFSET|t:PARTITION:OFFSET`, a missing side `-`.
+    pub fn id(&self) -> String {
+        let name = |side, input: Option<Input>| match input {
+            Some(Input { partition, offset, .. }) => format!("{side}:{partition}:{offset}"),
+            None => "-".to_owned(),
+        };
+        format!("{}|{}", name('w', self.well), name('t', self.tank))
+    }
 }
 
 impl From<&Row> for RowFacts {

@@ -11,10 +11,13 @@
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use wellstream_core::record::Side;
 
 mod ranges;
+mod incidents;
+mod declared;
 
+pub use declared::{Declared, DeclaredAlarms, DeclaredOf};
+pub use incidents::{Backlog, Calm, Leak, Silent};
 pub use ranges::Ranges;
 
 /// A load, of which every reading follows from the seed.
@@ -66,12 +69,21 @@ pub struct Scenario {
     /// Phases in which a facility's readings raise no alarm.
     #[serde(default)]
     pub calm: Option<Calm>,
+    /// Facilities that leak.
+    #[serde(default)]
+    pub leak: Option<Leak>,
     /// A partition that falls silent.
     #[serde(default)]
     pub silent: Option<Silent>,
+    /// A time in which nothing is sent, and what comes of it.
+    #[serde(default)]
+    pub backlog: Option<Backlog>,
     /// Where values lie.
     #[serde(default)]
     pub ranges: Ranges,
+    /// What must come of it. Last, as it is a table of its own.
+    #[serde(default)]
+    pub expected: Option<Declared>,
 }
 
 /// What is the key of a record, and so decides its partition.
@@ -135,33 +147,11 @@ pub enum Poison {
     TooLarge,
 }
 
-/// Phases in which a facility's readings stay below what raises alarms.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Calm {
-    /// Share of the phases that are calm.
-    pub share: f64,
-    /// How long a phase lasts, ms of event time.
-    pub phase_ms: u32,
-}
-
-/// A partition that falls silent: its sensors' readings are replaced by those of others.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Silent {
-    /// Which topic.
-    pub side: Side,
-    /// Which partition of it.
-    pub partition: u32,
-    /// From when on, ms of event time after the start.
-    pub from_ms: u32,
-}
-
 /// Why a scenario cannot be used. No retry helps: its text must change.
 #[derive(Debug, thiserror::Error)]
 pub enum ScenarioError {
     /// Neither a built-in name nor a file.
-    #[error("no scenario {name}: neither a file nor one of {}", Scenario::NAMES.join(", "))]
+    #[error("no scenario {name}: neither a file nor one of {}{}", Scenario::NAMES.join(", "), renamed(name))]
     Unknown {
         /// What was asked for.
         name: String,
@@ -203,14 +193,16 @@ macro_rules! workloads {
 
 workloads!(
     "normal",
+    "leak-incident",
     "disorder",
     "late",
     "duplicates",
     "nulls",
     "poison",
-    "skew",
+    "clock-skew",
     "hot-facility",
     "silent-partition",
+    "backlog-drain",
     "embedded",
 );
 
@@ -298,6 +290,12 @@ impl Scenario {
         if self.calm.is_some_and(|calm| calm.phase_ms == 0) {
             return refuse("calm.phase_ms", "0".to_owned(), "above 0");
         }
+        if self.leak.is_some_and(|leak| !(1..=self.facilities).contains(&leak.facilities)) {
+            return refuse("leak.facilities", format!("{:?}", self.leak), "within 1 and facilities");
+        }
+        if self.backlog.is_some_and(|backlog| backlog.drain_speed < 2) {
+            return refuse("backlog.drain_speed", format!("{:?}", self.backlog), "2 or more");
+        }
         match self.ranges.wrong() {
             Some((key, range)) => refuse(key, format!("{range:?}"), "the least first, within +-1 million"),
             None => Ok(()),
@@ -314,6 +312,11 @@ impl Scenario {
     pub fn events_per_ks(&self) -> u64 {
         (per_ks(self.well_readings_per_s) + per_ks(self.tank_readings_per_s)) * u64::from(self.facilities)
     }
+}
+
+/// What to say of names that scenarios had before.
+fn renamed(name: &str) -> &'static str {
+    if name == "skew" { "; skew is called clock-skew now" } else { "" }
 }
 
 /// A rate per second as a whole number per 1,000 s.

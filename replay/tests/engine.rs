@@ -3,32 +3,19 @@
 #![expect(clippy::unwrap_used, reason = "a test's helpers fail by panicking")]
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
-use wellstream_core::decode::{Plan, SchemaLookup, Schemas};
-use wellstream_core::engine::{
-    CommitOutcome, EngineSettings, EpochOffsets, Output, PartitionStart, Polled, Progress, Resume,
-    ResumePolicy, Sink, SinkError, Source, SourceError, Wants, wire,
-};
-use wellstream_core::record::{Alarm, PartitionId, Reason, Record, Row, Side};
-use wellstream_core::rules::{JoinMode, Rules};
-use wellstream_core::telemetry::Totals;
-use wellstream_core::time::Now;
-use wellstream_replay::generate::{Block, Generator, SchemaIds, Setup};
+use wellstream_core::record::Reason;
+use wellstream_core::rules::Rules;
+use wellstream_replay::generate::{Generator, Setup};
 use wellstream_replay::oracle;
 use wellstream_replay::scenario::Scenario;
 
-const EVENTS: u64 = 40_000;
+#[path = "engine/drive.rs"]
+mod drive;
 
-const MODES: [(JoinMode, bool); 7] = [
-    (JoinMode::All, false),
-    (JoinMode::All, true),
-    (JoinMode::Nearest, false),
-    (JoinMode::Nearest, true),
-    (JoinMode::Asof, false),
-    (JoinMode::Asof, true),
-    (JoinMode::Latest, false),
-];
+use drive::{Collect, Log, MODES, run};
+
+const EVENTS: u64 = 40_000;
 
 /// Whatever is wrong with the readings, the engine puts out what the oracle says, row for row and alarm for
 /// alarm.
@@ -41,12 +28,12 @@ fn the_engine_puts_out_what_the_oracle_says() {
         scenario.facilities = scenario.facilities.min(200);
         (scenario.wells, scenario.tanks) = (scenario.wells.min(400), scenario.tanks.min(200));
         let generator = Generator::new(scenario, setup);
-        let log = Log::new(&generator);
+        let log = Log::new(&generator, EVENTS);
         for (join, outer) in MODES {
             let rules = Rules { join, outer, ..Rules::default() };
             let judged = generator.judged(0..EVENTS, &rules, |event| event.sent_ms, |_, n| n);
             let expected = oracle::output(&judged, &rules);
-            let (totals, sink) = run(&log, &rules);
+            let (totals, sink) = run(&log, &rules, Collect::default());
             let case = format!("{name} {join:?} outer {outer}");
             assert_eq!(totals.lanes.events, expected.events_in, "{case}");
             assert_eq!(totals.lanes.accepted, expected.accepted, "{case}");
@@ -67,170 +54,4 @@ fn the_engine_puts_out_what_the_oracle_says() {
             assert!(cleared > 50 || *name == "embedded", "{case}: {cleared} alarms cleared");
         }
     }
-}
-
-/// Each partition's records as bytes.
-struct Log {
-    block: Block,
-    /// By partition: places in the block.
-    partitions: BTreeMap<PartitionId, Vec<usize>>,
-    schemas: Arc<AllSchemas>,
-}
-
-impl Log {
-    fn new(generator: &Generator) -> Log {
-        let mut block = Block::default();
-        generator.fill(0..EVENTS, |event| event.sent_ms, &mut block);
-        let mut partitions: BTreeMap<PartitionId, Vec<usize>> = BTreeMap::new();
-        for (place, record) in block.records().enumerate() {
-            partitions.entry(record.partition).or_default().push(place);
-        }
-        Log { block, partitions, schemas: Arc::new(AllSchemas::new(generator.setup().schemas)) }
-    }
-}
-
-struct AllSchemas(BTreeMap<u32, Arc<Plan>>);
-
-impl AllSchemas {
-    fn new(ids: SchemaIds) -> AllSchemas {
-        let plans = ids.texts().map(|(id, side, text)| (id, Arc::new(Plan::compile(side, &text).unwrap())));
-        AllSchemas(plans.into())
-    }
-}
-
-impl Schemas for AllSchemas {
-    fn plan(&self, side: Side, id: u32) -> SchemaLookup {
-        match self.0.get(&id) {
-            Some(plan) if plan.side() == side => SchemaLookup::Ready(plan.clone()),
-            Some(_) => SchemaLookup::Unreadable,
-            None => SchemaLookup::GivenUp,
-        }
-    }
-}
-
-/// Timestamp, key, value.
-type Stored = (i64, Vec<u8>, Option<Vec<u8>>);
-
-struct LogSource {
-    records: BTreeMap<PartitionId, Vec<Stored>>,
-    next: BTreeMap<PartitionId, usize>,
-}
-
-impl Source for LogSource {
-    fn poll(
-        &mut self,
-        partition: PartitionId,
-        records_max: usize,
-        visit: &mut dyn FnMut(&[Record<'_>]) -> usize,
-    ) -> Result<Polled, SourceError> {
-        let records = &self.records[&partition];
-        let next = self.next.entry(partition).or_default();
-        let shown: Vec<Record<'_>> = (0..)
-            .zip(records)
-            .skip(*next)
-            .take(records_max)
-            .map(|(offset, (timestamp_ms, key, value))| Record {
-                offset,
-                timestamp_ms: *timestamp_ms,
-                key: Some(key),
-                value: value.as_deref(),
-            })
-            .collect();
-        let taken = if shown.is_empty() { 0 } else { visit(&shown) };
-        *next += taken;
-        let end = i64::try_from(records.len()).unwrap();
-        Ok(Polled { taken, offset_next: i64::try_from(*next).ok(), log_end: Some(end) })
-    }
-}
-
-#[derive(Default)]
-struct Collect {
-    rows: Vec<Row>,
-    alarms: Vec<Alarm>,
-}
-
-impl Sink for Collect {
-    fn wants(&self) -> Wants {
-        Wants::default()
-    }
-    fn begin(&mut self, _epoch: u64) -> Result<(), SinkError> {
-        Ok(())
-    }
-    fn append(&mut self, output: Output<'_>) -> Result<(), SinkError> {
-        match output {
-            Output::Rows(batch) => self.rows.extend_from_slice(&batch.rows),
-            Output::Alarms(alarms) => self.alarms.extend_from_slice(alarms),
-            Output::Rejects(_) => {}
-        }
-        Ok(())
-    }
-    fn offsets(&mut self, _offsets: &EpochOffsets) -> Result<(), SinkError> {
-        Ok(())
-    }
-    fn commit(&mut self) -> Result<CommitOutcome, SinkError> {
-        Ok(CommitOutcome::Committed)
-    }
-}
-
-/// Runs lanes, shards and the committer in turn on this thread, to the log's end.
-fn run(log: &Log, rules: &Rules) -> (Totals, Collect) {
-    let starts: Vec<_> = log
-        .partitions
-        .iter()
-        .map(|(partition, places)| PartitionStart {
-            partition: *partition,
-            topic_id: "-".to_owned(),
-            partitions: 3,
-            committed: None,
-            log_start: 0,
-            log_end: i64::try_from(places.len()).unwrap(),
-            from: 0,
-        })
-        .collect();
-    let policy = ResumePolicy { until_end: true, ..ResumePolicy::default() };
-    let resume = Resume::plan(&starts, Vec::new(), rules.hash(), policy).unwrap();
-    let settings = EngineSettings {
-        lanes: 3,
-        shards: 2,
-        idle_after_ms: None,
-        ..EngineSettings::new(Arc::new(rules.clone()))
-    };
-    let sink = Collect::default();
-    let wired = wire(&settings, &resume, log.schemas.clone(), sink.wants());
-    let all: Vec<_> = log.block.records().collect();
-    let mut lanes: Vec<_> = wired
-        .lanes
-        .into_iter()
-        .map(|seat| {
-            let records = seat.starts().into_iter().map(|(partition, _)| {
-                let of = |place: &usize| {
-                    let record = all[*place];
-                    (record.timestamp_ms, record.key.to_vec(), record.value.map(<[u8]>::to_vec))
-                };
-                (partition, log.partitions[&partition].iter().map(of).collect())
-            });
-            let source = LogSource { records: records.collect(), next: BTreeMap::new() };
-            seat.with(source)
-        })
-        .collect();
-    let mut shards = wired.shards;
-    let mut committer = wired.committer.with(sink);
-    for cycle in 0..10_000_000 {
-        let now = Now::at_ms(cycle);
-        for lane in &mut lanes {
-            lane.poll(now).unwrap();
-        }
-        for shard in &mut shards {
-            shard.poll(now);
-        }
-        match committer.poll(now).unwrap() {
-            Progress::Working(_) => {}
-            Progress::Restart => unreachable!("every commit succeeds"),
-            Progress::Finished => {
-                let totals = committer.totals().clone();
-                return (totals, committer.into_sink());
-            }
-        }
-    }
-    unreachable!("the run does not end");
 }

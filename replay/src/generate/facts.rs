@@ -13,8 +13,13 @@ use super::{Event, EventKind, Events, Generator};
 impl Generator {
     /// What a reading's value says.
     pub fn body(&self, event: &Event) -> Body {
+        self.body_numbered(event).map_facility(|number| self.facilities[number as usize].clone())
+    }
+
+    /// The same, with the facility's number in place of its name.
+    pub fn body_numbered(&self, event: &Event) -> Body<u32> {
         let mut observed = Observed {
-            facility: Some(self.facilities[event.facility as usize].clone()),
+            facility: Some(event.facility),
             time_ms: Some(self.time_ms(event)),
             ppm: self.ppm(event),
             null: None,

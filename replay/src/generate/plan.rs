@@ -3,7 +3,7 @@
 use wellstream_core::record::Side;
 
 use super::draw::Draws;
-use super::{Event, EventKind, Generator};
+use super::{Event, EventKind, Generator, Mood};
 
 impl Generator {
     /// The reading of an index.
@@ -13,9 +13,9 @@ impl Generator {
         if draws.chance(self.chances.duplicate) {
             let back = 1 + draws.below(DUPLICATE_BACK_MAX);
             if let Some(first) = index.checked_sub(back).map(|index| self.reading(index)) {
-                let event = Event { index, sent_ms: self.sent_ms(index), ..first };
-                if !self.is_silent(event.side, event.sensor, event.sent_ms) {
-                    return event;
+                let read_ms = self.read_ms(index);
+                if !self.is_silent(first.side, first.sensor, read_ms) {
+                    return Event { index, sent_ms: self.sent_ms(read_ms), ..first };
                 }
             }
         }
@@ -26,11 +26,11 @@ impl Generator {
     #[inline]
     fn reading(&self, index: u64) -> Event {
         let mut draws = Draws::new(self.scenario.seed, SALT_READING, index);
-        let sent_ms = self.sent_ms(index);
+        let read_ms = self.read_ms(index);
         let (side, ordinal) = self.side(index);
-        let sensor = self.sensor(side, ordinal, sent_ms, &mut draws);
+        let sensor = self.sensor(side, ordinal, read_ms, &mut draws);
         let facility = sensor % self.scenario.facilities;
-        let mut time_ms = sent_ms - draws.between(0, self.scenario.disorder_ms);
+        let mut time_ms = read_ms - draws.between(0, self.scenario.disorder_ms);
         let point = draws.point();
         let mut kind = EventKind::Usual;
         if point < self.chances.poison {
@@ -51,17 +51,24 @@ impl Generator {
             sensor,
             facility,
             time_ms,
-            sent_ms,
+            sent_ms: self.sent_ms(read_ms),
             kind,
             values,
-            is_calm: self.is_calm(facility, sent_ms),
+            mood: self.mood(facility, read_ms),
         }
     }
 
-    /// When a reading is sent, on the axis of event times: readings are spread evenly.
+    /// When a reading is read, at the latest, on the axis of event times: readings are spread evenly.
     #[inline]
-    fn sent_ms(&self, index: u64) -> i64 {
+    fn read_ms(&self, index: u64) -> i64 {
         self.setup.start_ms + (index * 1_000_000 / self.events_per_ks).cast_signed()
+    }
+
+    /// When it is sent: at once, but for a backlog.
+    #[inline]
+    fn sent_ms(&self, read_ms: i64) -> i64 {
+        let start_ms = self.setup.start_ms;
+        self.scenario.backlog.map_or(read_ms, |backlog| start_ms + backlog.sent_after_ms(read_ms - start_ms))
     }
 
     /// The side of a reading, and how many of that side are before it.
@@ -78,7 +85,7 @@ impl Generator {
 
     /// Each sensor reads once in a cycle, in an order that begins elsewhere in each cycle.
     #[inline]
-    fn sensor(&self, side: Side, ordinal: u64, sent_ms: i64, draws: &mut Draws) -> u32 {
+    fn sensor(&self, side: Side, ordinal: u64, read_ms: i64, draws: &mut Draws) -> u32 {
         let sensors = &self.sensors[side.index()];
         let count = sensors.ids.len() as u64;
         if draws.chance(self.chances.hot) {
@@ -90,7 +97,7 @@ impl Generator {
         let begin = Draws::new(self.scenario.seed, SALT_CYCLE + side.index() as u64, cycle).below(count);
         let mut sensor = id((begin + place * sensors.stride) % count);
         for _ in 0..REDRAWS_MAX {
-            if !self.is_silent(side, sensor, sent_ms) {
+            if !self.is_silent(side, sensor, read_ms) {
                 break;
             }
             sensor = id(draws.below(count));
@@ -99,11 +106,11 @@ impl Generator {
     }
 
     #[inline]
-    fn is_silent(&self, side: Side, sensor: u32, sent_ms: i64) -> bool {
+    fn is_silent(&self, side: Side, sensor: u32, read_ms: i64) -> bool {
         self.scenario.silent.is_some_and(|silent| {
             silent.side == side
                 && self.setup.partitions[side.index()] > 1
-                && sent_ms >= self.setup.start_ms + i64::from(silent.from_ms)
+                && read_ms >= self.setup.start_ms + i64::from(silent.from_ms)
                 && self.sensors[side.index()].partitions[sensor as usize] == silent.partition
         })
     }
@@ -120,9 +127,38 @@ impl Generator {
     }
 
     #[inline]
-    fn is_calm(&self, facility: u32, sent_ms: i64) -> bool {
+    fn mood(&self, facility: u32, read_ms: i64) -> Mood {
+        match self.leak(facility, read_ms) {
+            Some(mood) => mood,
+            None if self.is_calm(facility, read_ms) => Mood::Calm,
+            None => Mood::Usual,
+        }
+    }
+
+    #[inline]
+    fn leak(&self, facility: u32, read_ms: i64) -> Option<Mood> {
+        let leak = self.scenario.leak?;
+        // Those that leak are spread evenly; the n-th is the n-th to begin.
+        let step = self.scenario.facilities / leak.facilities;
+        let nth = facility / step;
+        if !facility.is_multiple_of(step) || nth >= leak.facilities {
+            return None;
+        }
+        let begin_ms = i64::from(leak.from_ms) + i64::from(nth) * i64::from(leak.stagger_ms);
+        let after_ms = read_ms - self.setup.start_ms - begin_ms;
+        let (seep_ms, burst_ms) = (i64::from(leak.seep_ms), i64::from(leak.burst_ms));
+        match after_ms {
+            ..0 => None,
+            after if after < seep_ms => Some(Mood::Seep),
+            after if after < seep_ms + burst_ms => Some(Mood::Burst),
+            _ => None,
+        }
+    }
+
+    #[inline]
+    fn is_calm(&self, facility: u32, read_ms: i64) -> bool {
         self.scenario.calm.is_some_and(|calm| {
-            let after_ms = (sent_ms - self.setup.start_ms).unsigned_abs();
+            let after_ms = (read_ms - self.setup.start_ms).unsigned_abs();
             // Phases of different facilities begin at different times.
             let phase_ms = u64::from(calm.phase_ms);
             let shift_ms = Draws::new(self.scenario.seed, SALT_PHASE, u64::from(facility)).below(phase_ms);

@@ -1,24 +1,24 @@
 //! The fields of a reading.
 
-use wellstream_core::record::{TankReading, WellReading};
+use wellstream_core::record::{Side, TankReading, WellReading};
 
 use crate::scenario::Ranges;
 
 use super::draw::{Draws, Hundredths};
-use super::{Event, EventKind, Generator};
+use super::{Event, EventKind, Generator, Mood};
 
 /// The scenario's ranges, ready to draw from.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ValueRanges {
-    methane: Hundredths,
-    methane_calm: Hundredths,
+    /// By mood.
+    methane: [Hundredths; 4],
     co2: Hundredths,
     pressure: Hundredths,
     temperature: Hundredths,
     flow: Hundredths,
     level: Hundredths,
-    vapor: Hundredths,
-    vapor_calm: Hundredths,
+    /// By mood.
+    vapor: [Hundredths; 4],
     ambient: Hundredths,
     internal: Hundredths,
     wind: Hundredths,
@@ -28,17 +28,25 @@ pub(super) struct ValueRanges {
 
 impl ValueRanges {
     pub(super) fn new(ranges: &Ranges) -> ValueRanges {
-        let calm = |[least, most]: [f64; 2], below: f64| Hundredths::new([least.min(below), most.min(below)]);
+        // Usual, calm, seep, burst.
+        let by_mood = |[least, most]: [f64; 2], [low, high]: [f64; 2]| {
+            let burst_ppm = high + PPM_STEP;
+            [
+                [least, most],
+                [least.min(low), most.min(low)],
+                [low + PPM_STEP, high],
+                [burst_ppm, most.max(burst_ppm)],
+            ]
+            .map(Hundredths::new)
+        };
         ValueRanges {
-            methane: Hundredths::new(ranges.methane_ppm),
-            methane_calm: calm(ranges.methane_ppm, METHANE_CALM_PPM),
+            methane: by_mood(ranges.methane_ppm, METHANE_THRESHOLDS_PPM),
             co2: Hundredths::new(ranges.co2_ppm),
             pressure: Hundredths::new(ranges.pressure_psi),
             temperature: Hundredths::new(ranges.temperature_f),
             flow: Hundredths::new(ranges.flow_rate_bpd),
             level: Hundredths::new(ranges.level_percentage),
-            vapor: Hundredths::new(ranges.vapor_concentration_ppm),
-            vapor_calm: calm(ranges.vapor_concentration_ppm, VAPOR_CALM_PPM),
+            vapor: by_mood(ranges.vapor_concentration_ppm, VAPOR_THRESHOLDS_PPM),
             ambient: Hundredths::new(ranges.ambient_temperature_f),
             internal: Hundredths::new(ranges.internal_pressure_psi),
             wind: Hundredths::new(ranges.wind_speed_mph),
@@ -53,7 +61,7 @@ impl Generator {
     #[inline]
     pub fn well(&self, event: &Event) -> WellReading<'_> {
         let (mut draws, ranges) = (event.values, &self.ranges);
-        let methane = if event.is_calm { ranges.methane_calm } else { ranges.methane };
+        let methane = ranges.methane[event.mood as usize];
         let mut well = WellReading {
             well_id: Some(self.sensor_id(event)),
             facility_id: Some(&self.facilities[event.facility as usize]),
@@ -78,7 +86,7 @@ impl Generator {
     #[inline]
     pub fn tank(&self, event: &Event) -> TankReading<'_> {
         let (mut draws, ranges) = (event.values, &self.ranges);
-        let vapor = if event.is_calm { ranges.vapor_calm } else { ranges.vapor };
+        let vapor = ranges.vapor[event.mood as usize];
         let vapor_ppm = vapor.draw(&mut draws);
         let flags = draws.bits();
         let mut tank = TankReading {
@@ -97,6 +105,13 @@ impl Generator {
             atmospheric_pressure_mb: Some(ranges.atmospheric.draw(&mut draws)),
             air_quality_index: Some(whole(ranges.air_quality.draw(&mut draws))),
         };
+        if self.scenario.leak.is_some() {
+            tank.leak_detection_status = Some(match event.mood {
+                Mood::Usual | Mood::Calm => "NORMAL",
+                Mood::Seep => "LEAK_DETECTED",
+                Mood::Burst => "CRITICAL",
+            });
+        }
         if let EventKind::Null(places) = event.kind {
             places.iter().for_each(|place| clear_tank(&mut tank, *place));
         }
@@ -106,13 +121,11 @@ impl Generator {
     /// Methane of a well or vapor of a tank: the same as in the whole reading.
     pub(super) fn ppm(&self, event: &Event) -> f64 {
         let ranges = &self.ranges;
-        let range = match (event.side, event.is_calm) {
-            (wellstream_core::record::Side::Well, false) => ranges.methane,
-            (wellstream_core::record::Side::Well, true) => ranges.methane_calm,
-            (wellstream_core::record::Side::Tank, false) => ranges.vapor,
-            (wellstream_core::record::Side::Tank, true) => ranges.vapor_calm,
+        let by_mood = match event.side {
+            Side::Well => &ranges.methane,
+            Side::Tank => &ranges.vapor,
         };
-        range.draw(&mut event.values.clone())
+        by_mood[event.mood as usize].draw(&mut event.values.clone())
     }
 }
 
@@ -174,8 +187,11 @@ const VIBRATIONS: [&str; 8] = [
     "!not base64!",
 ];
 
-/// Calm methane, ppm: no emission class above NORMAL.
-const METHANE_CALM_PPM: f64 = 300.0;
+/// Above these, methane is MEDIUM and HIGH, ppm.
+const METHANE_THRESHOLDS_PPM: [f64; 2] = [300.0, 500.0];
 
-/// Calm vapor, ppm: no vapor class above NORMAL.
-const VAPOR_CALM_PPM: f64 = 5_000.0;
+/// Above these, vapor is HIGH and CRITICAL, ppm.
+const VAPOR_THRESHOLDS_PPM: [f64; 2] = [5_000.0, 10_000.0];
+
+/// Values have two decimals.
+const PPM_STEP: f64 = 0.01;

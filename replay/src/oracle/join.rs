@@ -138,7 +138,7 @@ impl Facility {
 
 /// Smallest by (distance, time, partition, offset): either the first reading of the newest time before the
 /// well's, or the first one at or after it.
-fn nearest(tanks: &[Event], time_ms: i64) -> Option<&Event> {
+pub(super) fn nearest(tanks: &[Event], time_ms: i64) -> Option<&Event> {
     let (before, after) = tanks.split_at(tanks.partition_point(|tank| tank.input.time_ms < time_ms));
     let newest_before = before
         .last()
@@ -149,7 +149,7 @@ fn nearest(tanks: &[Event], time_ms: i64) -> Option<&Event> {
 
 /// The newest not after the well, of equal times the largest (partition, offset): the last in the sorted
 /// order.
-fn asof(tanks: &[Event], time_ms: i64) -> Option<&Event> {
+pub(super) fn asof(tanks: &[Event], time_ms: i64) -> Option<&Event> {
     tanks[..tanks.partition_point(|tank| tank.input.time_ms <= time_ms)].last()
 }
 

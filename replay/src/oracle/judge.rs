@@ -22,15 +22,23 @@ pub fn judge(logs: &[PartitionLog], rules: &Rules) -> Judged {
 #[derive(Debug)]
 pub struct Judge {
     partition: PartitionId,
-    /// The largest min(event time, record timestamp + 1 s) of the readable records so far.
-    clock_ms: Option<i64>,
+    gate: Gate,
     judged: Judged,
+}
+
+/// A partition's clock, and what it says of the next reading's time.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Gate {
+    /// The largest min(event time, record timestamp + 1 s) of the readable records so far.
+    pub(super) clock_ms: Option<i64>,
+    /// The newest event time that was not late.
+    pub(super) newest_on_time_ms: Option<i64>,
 }
 
 impl Judge {
     /// Before the partition's first record.
     pub fn new(partition: PartitionId) -> Judge {
-        Judge { partition, clock_ms: None, judged: Judged::default() }
+        Judge { partition, gate: Gate::default(), judged: Judged::default() }
     }
 
     /// Judges the partition's next record.
@@ -44,7 +52,8 @@ impl Judge {
 
     /// What became of the partition's records.
     pub fn finish(mut self) -> Judged {
-        self.judged.clocks.insert(self.partition, self.clock_ms);
+        self.judged.clocks.insert(self.partition, self.gate.clock_ms);
+        self.judged.newest_on_time_ms = self.gate.newest_on_time_ms;
         self.judged
     }
 
@@ -53,8 +62,26 @@ impl Judge {
             Body::Unreadable(reason) => return Err(reason),
             Body::Reading(reading) => reading,
         };
-        let time_ms = reading.time_ms.ok_or(Reason::NullTimestamp)?;
-        let sent_ms = if record.timestamp_ms == -1 { time_ms } else { record.timestamp_ms };
+        let time_ms = self.gate.pass(record.timestamp_ms, reading.time_ms, rules)?;
+        if let Some(reason) = reading.null {
+            return Err(reason);
+        }
+        let facility = reading.facility.ok_or(Reason::NullFacilityId)?;
+        let input = Input { time_ms, partition: self.partition.number, offset: record.offset };
+        Ok(Accepted { facility, input, ppm: reading.ppm })
+    }
+}
+
+impl Gate {
+    /// The event time of a readable record, if it is valid and not late.
+    pub(super) fn pass(
+        &mut self,
+        timestamp_ms: i64,
+        time_ms: Option<i64>,
+        rules: &Rules,
+    ) -> Result<i64, Reason> {
+        let time_ms = time_ms.ok_or(Reason::NullTimestamp)?;
+        let sent_ms = if timestamp_ms == -1 { time_ms } else { timestamp_ms };
         if time_ms < rules.time_ms_min {
             return Err(Reason::TimeTooOld);
         }
@@ -68,13 +95,8 @@ impl Judge {
         if self.clock_ms.is_some_and(|clock| time_ms < clock.saturating_sub(rules.lateness_ms)) {
             return Err(Reason::Late);
         }
-        self.judged.newest_on_time_ms = self.judged.newest_on_time_ms.max(Some(time_ms));
-        if let Some(reason) = reading.null {
-            return Err(reason);
-        }
-        let facility = reading.facility.ok_or(Reason::NullFacilityId)?;
-        let input = Input { time_ms, partition: self.partition.number, offset: record.offset };
-        Ok(Accepted { facility, input, ppm: reading.ppm })
+        self.newest_on_time_ms = self.newest_on_time_ms.max(Some(time_ms));
+        Ok(time_ms)
     }
 }
 
