@@ -32,9 +32,11 @@ mod plan;
 mod values;
 mod bytes;
 mod facts;
+mod schemas;
 
 pub use bytes::{Block, GeneratedRecord};
 pub use partition::partition_of;
+pub use schemas::GeneratedSchemas;
 
 use draw::{Draws, Share};
 use values::ValueRanges;

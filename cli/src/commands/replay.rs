@@ -4,6 +4,7 @@ mod load;
 mod memory;
 mod progress;
 mod results;
+mod verdict;
 
 use wellstream_connectors::MachineClock;
 use wellstream_replay::scenario::{KeyedBy as ScenarioKeyedBy, Scenario, ScenarioError};

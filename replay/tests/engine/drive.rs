@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use wellstream_core::decode::{Plan, SchemaLookup, Schemas};
 use wellstream_core::engine::{
     CommitOutcome, EngineSettings, EpochOffsets, Output, PartitionStart, Polled, Progress, Resume,
     ResumePolicy, Sink, SinkError, Source, SourceError, Wants, wire,
@@ -13,7 +12,7 @@ use wellstream_core::record::{Alarm, PartitionId, Record, Row, Side};
 use wellstream_core::rules::{JoinMode, Rules};
 use wellstream_core::telemetry::Totals;
 use wellstream_core::time::Now;
-use wellstream_replay::generate::{Block, Generator, SchemaIds};
+use wellstream_replay::generate::{Block, GeneratedSchemas, Generator};
 
 /// The modes with and without outer.
 pub(crate) const MODES: [(JoinMode, bool); 7] = [
@@ -31,7 +30,7 @@ pub(crate) struct Log {
     block: Block,
     /// By partition: places in the block.
     partitions: BTreeMap<PartitionId, Vec<usize>>,
-    schemas: Arc<AllSchemas>,
+    schemas: Arc<GeneratedSchemas>,
 }
 
 impl Log {
@@ -43,26 +42,7 @@ impl Log {
         for (place, record) in block.records().enumerate() {
             partitions.entry(record.partition).or_default().push(place);
         }
-        Log { block, partitions, schemas: Arc::new(AllSchemas::new(generator.setup().schemas)) }
-    }
-}
-
-struct AllSchemas(BTreeMap<u32, Arc<Plan>>);
-
-impl AllSchemas {
-    fn new(ids: SchemaIds) -> AllSchemas {
-        let plans = ids.texts().map(|(id, side, text)| (id, Arc::new(Plan::compile(side, &text).unwrap())));
-        AllSchemas(plans.into())
-    }
-}
-
-impl Schemas for AllSchemas {
-    fn plan(&self, side: Side, id: u32) -> SchemaLookup {
-        match self.0.get(&id) {
-            Some(plan) if plan.side() == side => SchemaLookup::Ready(plan.clone()),
-            Some(_) => SchemaLookup::Unreadable,
-            None => SchemaLookup::GivenUp,
-        }
+        Log { block, partitions, schemas: Arc::new(GeneratedSchemas::new(generator.setup().schemas).unwrap()) }
     }
 }
 

@@ -3,18 +3,19 @@
 use std::sync::Arc;
 
 use wellstream_connectors::count::CountSink;
-use wellstream_core::decode::FixedSchemas;
 use wellstream_core::engine::Sink;
 use wellstream_replay::drive::{Look, Measured, MemoryRun, Plan, run_in_memory};
-use wellstream_replay::generate::{Generator, Setup};
+use wellstream_replay::generate::{GeneratedSchemas, Generator, Setup};
 use wellstream_replay::load::{GeneratedLoad, Stamp};
 use wellstream_replay::outcome;
 use wellstream_replay::report::{P50, P99, percentile};
 use wellstream_replay::schedule::Schedule;
 use wellstream_replay::search::{Slo, Trial, Try, find_max as search};
+use wellstream_replay::verdict::{CellSink, Gathered};
 
 use super::progress::Progress;
 use super::results::{Results, finish, folder};
+use super::verdict::{judge, second_look};
 use super::{Asked, start_ms, warmup_ns};
 use crate::commands::run::Job;
 use crate::exit::Failure;
@@ -28,10 +29,25 @@ pub(super) fn measure(loaded: &Loaded, asked: &Asked) -> Result<(), Failure> {
     let plan = plan(settings, asked, None);
     let generator = generator(settings, asked, job.clock);
     let mut progress = Progress::new(plan.events, job.clock);
-    let (measured, _) =
-        once(&job, asked, plan, generator, CountSink::default(), &mut |look: &Look| progress.show(look))?;
-    progress.end();
-    let results = Results { plan, measured, verdict: None, search: None, target: "memory", engine: "here" };
+    let show = &mut |look: &Look| progress.show(look);
+    let (measured, judged) = if settings.verify {
+        let gathered = Gathered::new(job.rules.join);
+        let sink = gathered.sink(CountSink::default());
+        let (measured, _) = once(&job, asked, plan, generator.clone(), sink, show)?;
+        progress.end();
+        let found = gathered.take();
+        let mut again = |sink: CellSink<CountSink>| {
+            let at_once = Asked { scenario: asked.scenario.clone(), schedule: None, events: measured.sent };
+            once(&job, &at_once, second_look(plan), generator.clone(), sink, &mut |_| {}).map(drop)
+        };
+        let judged = judge(&job, &generator, &measured, &found, &mut again)?;
+        (measured, Some(judged))
+    } else {
+        let measured = once(&job, asked, plan, generator, CountSink::default(), show)?.0;
+        progress.end();
+        (measured, None)
+    };
+    let results = Results { plan, measured, judged, search: None, target: "memory", engine: "here" };
     finish(loaded, &job, asked, results, folder)
 }
 
@@ -71,7 +87,7 @@ pub(super) fn find_max(loaded: &Loaded, asked: &Asked) -> Result<(), Failure> {
         return Err(Failure::Invalid(format!("{slo} does not hold at any rate that was tried")));
     };
     let results =
-        Results { plan, measured, verdict: None, search: Some(search), target: "memory", engine: "here" };
+        Results { plan, measured, judged: None, search: Some(search), target: "memory", engine: "here" };
     finish(loaded, &job, &asked, results, folder)
 }
 
@@ -86,13 +102,14 @@ fn once<K: Sink>(
 ) -> Result<(Measured, K), Failure> {
     let partitions = generator.setup().partitions;
     let open_records = open_records(&generator);
+    let schemas = GeneratedSchemas::new(generator.setup().schemas).map_err(anyhow::Error::from)?;
     let load = match &asked.schedule {
         Some(schedule) => GeneratedLoad::scheduled(generator, schedule, Stamp::OfScenario),
         None => GeneratedLoad::at_once(generator, asked.events, Stamp::OfScenario),
     };
     let run = MemoryRun {
         engine: &job.engine(true),
-        schemas: Arc::new(FixedSchemas::built_in()),
+        schemas: Arc::new(schemas),
         partitions,
         open_records,
         plan,

@@ -15,6 +15,7 @@ use wellstream_replay::report::{
 use wellstream_replay::schedule::Schedule;
 
 use super::Asked;
+use super::verdict::Judged;
 use crate::commands::run::Job;
 use crate::exit::Failure;
 use crate::settings::{Loaded, Settings, SummaryForm, changed, without_secrets};
@@ -27,7 +28,7 @@ pub(super) struct Results {
     /// What it did.
     pub(super) measured: Measured,
     /// The oracle's word.
-    pub(super) verdict: Option<Verdict>,
+    pub(super) judged: Option<Judged>,
     /// The search that the run confirms.
     pub(super) search: Option<Search>,
     /// `memory` or `kafka`.
@@ -50,11 +51,11 @@ pub(super) fn finish(
     results: Results,
     folder: Option<ReportFolder>,
 ) -> Result<(), Failure> {
-    let report = report(loaded, job, asked, results.verdict, results.search, &results.plan, &results.measured, [
-        results.target,
-        results.engine,
-    ]);
-    print(loaded.settings.summary, &report, &results.measured)?;
+    let Results { plan, measured, judged, search, target, engine } = results;
+    let (verdict, notes) = judged.map_or((None, Vec::new()), |judged| (Some(judged.verdict), judged.notes));
+    let mut report = report(loaded, job, asked, verdict, search, &plan, &measured, [target, engine]);
+    report.reasons.extend(notes);
+    print(loaded.settings.summary, &report, &measured)?;
     if let Some(folder) = folder {
         let written = folder.write(&report).map_err(|error| Failure::Runtime(error.into()))?;
         tracing::info!("report: {}", written.html.display());

@@ -1,0 +1,120 @@
+//! `--verify`: what came out against what the oracle says; where they differ, which rows.
+
+use std::io::{self, Write};
+
+use wellstream_connectors::count::CountSink;
+use wellstream_core::rules::JoinMode;
+use wellstream_replay::drive::{Measured, Plan};
+use wellstream_replay::generate::Generator;
+use wellstream_replay::report::{AlarmCounts, Outputs, Verdict};
+use wellstream_replay::verdict::{
+    CellSink, Comparison, Counts, Found, Gathered, Listing, Load, Look, Names, Summary, compare,
+};
+
+use crate::commands::run::Job;
+use crate::exit::Failure;
+
+/// The oracle's word, with what no count tells as sentences.
+pub(super) struct Judged {
+    pub(super) verdict: Verdict,
+    pub(super) notes: Vec<String>,
+}
+
+/// Compares a run's output with the oracle's. `again` runs the same load once more, into a sink that lists.
+pub(super) fn judge(
+    job: &Job<'_>,
+    generator: &Generator,
+    measured: &Measured,
+    found: &Found,
+    again: &mut dyn FnMut(CellSink<CountSink>) -> Result<(), Failure>,
+) -> Result<Judged, Failure> {
+    let rules = &*job.rules;
+    let load = Load::new(generator, measured.sent);
+    let failed = |error: wellstream_replay::oracle::StreamError| Failure::Runtime(error.into());
+    let partners = Some(&found.partners).filter(|_| rules.join == JoinMode::Latest);
+    let expected = load.expected(rules, Look { partners, ..Look::default() }).map_err(failed)?;
+    load.confirm_declared(rules, &expected).map_err(|error| Failure::Runtime(error.into()))?;
+    let counts = Counts::from(&measured.totals.lanes);
+    let comparison = compare(&expected, found, Some(&counts));
+    let mut verdict = Verdict {
+        ok: comparison.is_ok(),
+        expected: outputs(&comparison.expected),
+        found: outputs(&comparison.found),
+        ..Verdict::default()
+    };
+    if verdict.ok {
+        return Ok(Judged { verdict, notes: Vec::new() });
+    }
+    let suspects = comparison.suspects();
+    let listed =
+        load.expected(rules, Look { suspects: Some(&suspects), partners }).map_err(failed)?.tally.listed;
+    let mut listing = Listing::new(&comparison, listed.clone(), None);
+    if !listing.is_complete() {
+        let _ = writeln!(
+            io::stderr().lock(),
+            "the output differs in {} cells: running once more to name the rows",
+            comparison.rows.len() + comparison.alarms.len()
+        );
+        let gathered = Gathered::looking_at(rules.join, &suspects);
+        again(gathered.sink(CountSink::default()))?;
+        listing = Listing::new(&comparison, listed, Some(gathered.take().tally.listed));
+    }
+    verdict.missing_count = listing.missing.count;
+    verdict.missing.clone_from(&listing.missing.first);
+    verdict.repeated_count = listing.repeated.count;
+    verdict.repeated = listing.repeated.first.iter().map(|repeated| repeated.row.clone()).collect();
+    Ok(Judged { verdict, notes: notes(&comparison, &listing) })
+}
+
+/// A plan for the second look: as fast as it goes, and nothing measured.
+pub(super) fn second_look(plan: Plan) -> Plan {
+    Plan { rate_per_s: None, warmup_ns: 0, sample: usize::MAX, give_up_slip_ns: None, ..plan }
+}
+
+/// What differs, one sentence each.
+fn notes(comparison: &Comparison, listing: &Listing) -> Vec<String> {
+    let mut notes = Vec::new();
+    let mut some = |count: u64, what: &str, first: Vec<String>| {
+        if count > 0 {
+            let more = if count > first.len() as u64 { ", ..." } else { "" };
+            notes.push(format!("{count} {what}: {}{more}", first.join(", ")));
+        }
+    };
+    fn told<T>(names: &Names<T>, text: impl Fn(&T) -> String) -> Vec<String> {
+        names.first.iter().take(NAMED_MAX).map(text).collect()
+    }
+    some(listing.missing.count, "rows are missing", told(&listing.missing, Clone::clone));
+    some(listing.repeated.count, "rows came more than once", told(&listing.repeated, |row| row.row.clone()));
+    some(listing.unexpected.count, "rows must not have come", told(&listing.unexpected, Clone::clone));
+    some(listing.wrong.count, "rows say something else", told(&listing.wrong, |row| row.row.clone()));
+    let alarm = |alarm: &wellstream_core::record::Alarm| {
+        format!("{} {:?} at {}", alarm.facility, alarm.kind, alarm.time_ms)
+    };
+    some(listing.alarms_missing.count, "alarms are missing", told(&listing.alarms_missing, alarm));
+    some(listing.alarms_unexpected.count, "alarms must not have come", told(&listing.alarms_unexpected, alarm));
+    some(comparison.not_partners.count, "rows have a tank that cannot be their partner", Vec::new());
+    for (what, expected, found) in comparison.count_faults() {
+        notes.push(format!("{what}: {found}, not {expected}"));
+    }
+    if listing.unexplained + listing.left_out > 0 {
+        notes.push(format!(
+            "{} differing cells were not shown again by a second run, {} were not looked at",
+            listing.unexplained, listing.left_out
+        ));
+    }
+    notes
+}
+
+fn outputs(summary: &Summary) -> Outputs {
+    let [raised, escalated, cleared] = summary.alarms;
+    Outputs {
+        rows: summary.rows,
+        alert_rows: summary.alert_rows.unwrap_or_default(),
+        alarms: AlarmCounts { raised, escalated, cleared },
+        risk_sum: summary.risk_sum.unwrap_or_default(),
+        digest: summary.digest.to_string(),
+    }
+}
+
+/// Names in a sentence; the report has more.
+const NAMED_MAX: usize = 10;
