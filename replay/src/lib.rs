@@ -3,6 +3,7 @@
 //! The oracle is a batch join of its own over the whole input log: it shares the engine's vocabulary (records
 //! and rules), nothing of its code, and so can judge what the engine put out.
 
+pub mod limits;
 pub mod scenario;
 pub mod generate;
 pub mod trace;
