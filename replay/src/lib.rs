@@ -9,4 +9,5 @@ pub mod generate;
 pub mod trace;
 pub mod oracle;
 pub mod verify;
+pub mod inspect;
 pub mod simulate;

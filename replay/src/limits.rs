@@ -22,3 +22,9 @@ pub const TRACE_THREADS_MAX: usize = 8;
 
 /// Room that a recording keeps in its header for the schemas it meets: some forty of them.
 pub const TRACE_ROOM_BYTES: usize = 64 << 10;
+
+/// Keys that an inspection tells apart, over all topics, by 64-bit hashes: some 40 MB.
+pub const INSPECT_KEYS_MAX: usize = 2_000_000;
+
+/// Partitions that an inspection tells apart: no cluster has as many in one recording.
+pub const INSPECT_PARTITIONS_MAX: usize = 100_000;

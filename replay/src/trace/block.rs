@@ -168,6 +168,13 @@ pub struct TraceRecordRef<'a> {
 }
 
 impl TraceRecordRef<'_> {
+    /// Whether there is any header.
+    #[must_use]
+    pub fn has_headers(&self) -> bool {
+        let mut headers = self.headers;
+        headers.next().is_some()
+    }
+
     /// The record with memory of its own.
     #[must_use]
     pub fn to_record(&self) -> TraceRecord {
