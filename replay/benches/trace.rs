@@ -3,7 +3,7 @@
 //! however busy the machine is. With `-- --test` each runs once, as a test: what is read must be what was
 //! written.
 
-#![expect(clippy::unwrap_used, missing_docs, reason = "a bench fails by panicking; criterion makes its main")]
+#![expect(clippy::unwrap_used, reason = "a bench fails by panicking")]
 
 use std::io::Cursor;
 

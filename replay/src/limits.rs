@@ -7,8 +7,8 @@ pub const TRACE_HEADER_BYTES_MAX: usize = 16 << 20;
 /// with generous limits takes. What a damaged length says beyond that is never allocated.
 pub const TRACE_BLOCK_BYTES_MAX: usize = 64 << 20;
 
-/// Unpacked bytes after which the writer ends a block: enough for zstd to find what repeats, small enough that
-/// blocks are worth spreading over threads.
+/// Unpacked bytes after which the writer ends a block: enough for zstd to find what repeats, small enough
+/// that blocks are worth spreading over threads.
 pub const TRACE_BLOCK_BYTES: usize = 256 << 10;
 
 /// Topics in one trace: far more than a recording names, and a foreign file must not fill the memory.

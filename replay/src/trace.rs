@@ -42,7 +42,7 @@ use std::collections::BTreeMap;
 use std::io::Read;
 use std::sync::Arc;
 
-pub use block::{TraceBlock, TraceHeaders, TraceRecordRef};
+pub use block::{TraceBlock, TraceHeader, TraceHeaders, TraceRecordRef};
 pub use error::TraceError;
 pub use reader::{ReadOptions, TraceReader};
 pub use write::{BorrowedRecord, TraceWriter};

@@ -1,6 +1,6 @@
-//! Topics read as they are, to be recorded. Enters: their names, where to start, whether to stop at the end as
-//! of now. Leaves: every committed record with key, value, timestamp and headers as the broker has them, in
-//! offset order within each partition. Drops: records of aborted transactions; in a bounded capture, what
+//! Topics read as they are, to be recorded. Enters: their names, where to start, whether to stop at the end
+//! as of now. Leaves: every committed record with key, value, timestamp and headers as the broker has them,
+//! in offset order within each partition. Drops: records of aborted transactions; in a bounded capture, what
 //! comes behind the ends found at the start. Nothing is committed: a capture leaves no trace on the brokers.
 
 use std::ops::ControlFlow;
@@ -37,8 +37,8 @@ pub struct CapturedRecord<'a> {
     pub headers: &'a [(&'a str, Option<&'a [u8]>)],
 }
 
-/// Topics that are being read, each by a client of its own: the end of a partition is told by its number only,
-/// and two clients take less CPU than one with as many partitions.
+/// Topics that are being read, each by a client of its own: the end of a partition is told by its number
+/// only, and two clients take less CPU than one with as many partitions.
 pub struct Capture {
     topics: Vec<TopicCapture>,
     is_bounded: bool,

@@ -344,7 +344,7 @@ mod tests {
     #[test]
     fn percentiles_are_those_of_a_sorted_list() {
         let mut rng = fastrand::Rng::with_seed(3);
-        for count in [0, 9, 19, 20, 999, 1_000, 5_000] {
+        for count in [0_usize, 9, 19, 20, 999, 1_000, 5_000] {
             let mut values: Vec<u64> =
                 (0..count).map(|_| if rng.bool() { 0 } else { rng.u64(..90_000) }).collect();
             let mut spread = Spread::default();

@@ -190,7 +190,10 @@ impl TraceRecordRef<'_> {
     }
 }
 
-/// The headers of a record, in order: name and value.
+/// A header: name and value.
+pub type TraceHeader<'a> = (&'a str, Option<&'a [u8]>);
+
+/// The headers of a record, in order.
 #[derive(Clone, Copy, Debug)]
 pub struct TraceHeaders<'a> {
     cursor: Cursor<'a>,
@@ -204,7 +207,7 @@ impl<'a> TraceHeaders<'a> {
     }
 
     /// The next header, nothing behind the last one.
-    fn step(&mut self) -> Result<Option<(&'a str, Option<&'a [u8]>)>, Fault> {
+    fn step(&mut self) -> Result<Option<TraceHeader<'a>>, Fault> {
         if self.left == 0 {
             self.left = self.cursor.items()?;
             if self.left == 0 {
@@ -218,7 +221,7 @@ impl<'a> TraceHeaders<'a> {
 }
 
 impl<'a> Iterator for TraceHeaders<'a> {
-    type Item = (&'a str, Option<&'a [u8]>);
+    type Item = TraceHeader<'a>;
 
     fn next(&mut self) -> Option<Self::Item> {
         // They were checked when the block was unpacked: an error cannot be any more.

@@ -184,7 +184,7 @@ impl HeaderText {
     /// With the room that is left filled; `None` if there is none left.
     fn filled(&self, told: Told) -> Option<Vec<u8>> {
         let Some(bytes) = self.bytes else {
-            let filler = (self.room > 0).then(|| (ROOM_KEY, self.room));
+            let filler = (self.room > 0).then_some((ROOM_KEY, self.room));
             return Some(self.plain(told, filler));
         };
         let plain = self.plain(told, None);

@@ -98,7 +98,10 @@ fn is_headers(schema: &Schema) -> bool {
 fn is_ours(record: &RecordSchema) -> bool {
     let names =
         |record: &RecordSchema| record.fields.iter().map(|field| field.name.clone()).collect::<Vec<_>>();
-    let null_first = |schema: &Schema| matches!(schema, Schema::Union(union) if matches!(union.variants(), [Schema::Null, Schema::Bytes]));
+    let null_first = |schema: &Schema| match schema {
+        Schema::Union(union) => matches!(union.variants(), [Schema::Null, Schema::Bytes]),
+        _ => false,
+    };
     if names(record) != FIELDS.map(|(name, ..)| name) {
         return false;
     }

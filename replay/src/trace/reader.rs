@@ -1,5 +1,5 @@
-//! A trace block by block, as fast as a disk gives it. Enters: a file. Leaves: [`TraceBlock`]s in the order of
-//! the file. Drops: nothing; with [`ReadOptions::salvage`], what lies at and behind the first damage.
+//! A trace block by block, as fast as a disk gives it. Enters: a file. Leaves: [`TraceBlock`]s in the order
+//! of the file. Drops: nothing; with [`ReadOptions::salvage`], what lies at and behind the first damage.
 //!
 //! One thread reads ahead, some unpack: block n goes to thread n mod their number, and is taken from there,
 //! so that order costs nothing. Every queue holds two blocks.

@@ -4,10 +4,11 @@
 use std::io::{Seek, SeekFrom, Write};
 
 use zstd::bulk::Compressor;
+use zstd::zstd_safe::CParameter;
 
 use super::bytes::{put_bytes, put_long, put_optional};
 use super::header::{HeaderText, MARKER_BYTES, Told};
-use super::{TraceError, TraceRecord};
+use super::{TraceError, TraceHeader, TraceRecord};
 use crate::limits::{TRACE_BLOCK_BYTES, TRACE_BLOCK_BYTES_MAX};
 
 /// A record to be written, borrowed.
@@ -26,7 +27,7 @@ pub struct BorrowedRecord<'a> {
     /// The value; `None` is a tombstone.
     pub value: Option<&'a [u8]>,
     /// The headers, in order.
-    pub headers: &'a [(&'a str, Option<&'a [u8]>)],
+    pub headers: &'a [TraceHeader<'a>],
 }
 
 /// Writes a trace.
@@ -64,6 +65,9 @@ impl<W: Write + Seek> TraceWriter<W> {
         let begins_at = out.stream_position()?;
         let text = header.encode(Told::Unfinished);
         out.write_all(&text)?;
+        let mut compressor = Compressor::new(LEVEL)?;
+        // Without it, a flipped bit in a block may pass for another record; every zstd reader checks it.
+        compressor.set_parameter(CParameter::ChecksumFlag(true))?;
         Ok(TraceWriter {
             out,
             header,
@@ -71,7 +75,7 @@ impl<W: Write + Seek> TraceWriter<W> {
             plain: Vec::with_capacity(TRACE_BLOCK_BYTES),
             in_block: 0,
             packed: Vec::new(),
-            compressor: Compressor::new(LEVEL)?,
+            compressor,
             records: 0,
             bytes: text.len() as u64,
         })
