@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::settings::{CONFIG, QUARANTINE, REPLAY, RUN, SCHEMA, TOPICS};
+use crate::settings::{CONFIG, INSPECT, QUARANTINE, RECORD, REPLAY, RUN, SCHEMA, TOPICS};
 use flags::Flags;
 
 /// Joins well and tank readings per facility, scores the risk, raises alarms.
@@ -31,6 +31,11 @@ pub(crate) enum Command {
     /// Generates load: into the engine here, or to Kafka with --brokers
     #[command(after_help = REPLAY_EXAMPLES)]
     Replay(Flags<REPLAY>),
+    /// Records topics into a trace, as they are: until Ctrl-C, --until-end, --duration or --events
+    #[command(after_help = RECORD_EXAMPLES)]
+    Record(RecordArgs),
+    /// Shows what is in a trace
+    Inspect(InspectArgs),
     /// Topics on the brokers
     #[command(subcommand)]
     Topics(TopicsCommand),
@@ -111,6 +116,40 @@ pub(crate) struct ReplayArgs {
     pub(crate) flags: Flags<QUARANTINE>,
 }
 
+/// `wellstream record`.
+#[derive(Debug, Args)]
+pub(crate) struct RecordArgs {
+    /// The trace to write
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// A topic to record, instead of --wells and --tanks; repeatable
+    #[arg(long = "topic", value_name = "TOPIC")]
+    pub(crate) topics: Vec<String>,
+    /// Overwrites a file that exists
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// Settings.
+    #[command(flatten)]
+    pub(crate) flags: Flags<RECORD>,
+}
+
+/// `wellstream inspect`.
+#[derive(Debug, Args)]
+pub(crate) struct InspectArgs {
+    /// The trace to read
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// One JSON object instead of tables (docs/TRACES.md says what its keys are)
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Takes the whole blocks of a file that is cut off, damaged or was never finished
+    #[arg(long)]
+    pub(crate) salvage: bool,
+    /// Settings.
+    #[command(flatten)]
+    pub(crate) flags: Flags<INSPECT>,
+}
+
 /// `wellstream config`.
 #[derive(Debug, Args)]
 pub(crate) struct ConfigArgs {
@@ -143,3 +182,9 @@ const REPLAY_EXAMPLES: &str = "\
 Examples:
   wellstream replay --events 2M --max
   wellstream replay --events 2M --max --brokers localhost:9092 --schema-registry http://localhost:8081";
+
+const RECORD_EXAMPLES: &str = "\
+Examples:
+  wellstream record day.avro --brokers localhost:9092 --schema-registry http://localhost:8081 --until-end
+  wellstream record hour.avro --brokers localhost:9092 --from latest --duration 1h
+  wellstream record alarms.avro --brokers localhost:9092 --topic facility-alerts --until-end";

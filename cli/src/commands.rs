@@ -3,6 +3,8 @@
 mod config;
 mod run;
 mod replay;
+mod record;
+mod inspect;
 mod topics;
 mod schema;
 mod quarantine;
@@ -23,6 +25,8 @@ pub(crate) fn dispatch(cli: Cli) -> Result<(), Failure> {
     match cli.command {
         Command::Run(flags) => run::run(&prepare(&flags.given)?.settings),
         Command::Replay(flags) => replay::replay(&prepare(&flags.given)?),
+        Command::Record(args) => record::record(&prepare(&args.flags.given)?.settings, &args),
+        Command::Inspect(args) => inspect::inspect(&prepare(&args.flags.given)?.settings, &args),
         Command::Config(args) => config::config(&args, file.as_deref()),
         Command::Topics(TopicsCommand::Create(flags)) => topics::create(&prepare(&flags.given)?.settings),
         Command::Schema(SchemaCommand::Register(flags)) => schema::register(&prepare(&flags.given)?.settings),

@@ -11,6 +11,7 @@ mod stopwatch;
 mod console;
 
 mod summary;
+mod progress;
 mod exit;
 mod commands;
 

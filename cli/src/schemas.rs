@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use wellstream_connectors::registry::{Registry, RegistryClient, RegistryError, RegistrySettings};
 use wellstream_core::decode::{FixedSchemas, Schemas};
-use wellstream_core::schemas::{ENRICHED_EVENT, FACILITY_ALERT};
+use wellstream_core::schemas::{ENRICHED_EVENT, FACILITY_ALERT, TANK_DATA, WELL_DATA};
 
 use crate::exit::Failure;
 use crate::settings::Settings;
@@ -23,16 +23,26 @@ pub(crate) fn of_readings(settings: &Settings) -> Result<Arc<dyn Schemas>, Failu
     if let Some(registry) = registry(settings) {
         return Ok(Arc::new(Registry::start(&registry)?));
     }
-    let Some(dir) = &settings.schemas else { return Ok(Arc::new(FixedSchemas::built_in())) };
+    Ok(Arc::new(fixed(settings)?))
+}
+
+/// What is read without a registry: the schemas of a directory, or what is built in.
+pub(crate) fn fixed(settings: &Settings) -> Result<FixedSchemas, Failure> {
+    let Some(dir) = &settings.schemas else { return Ok(FixedSchemas::built_in()) };
+    let [well, tank] = texts(settings)?;
+    FixedSchemas::new(&well, &tank)
+        .map_err(|error| Failure::usage(format!("--schemas {}: {error}", dir.display())))
+}
+
+/// The same as texts: wells, tanks.
+pub(crate) fn texts(settings: &Settings) -> Result<[String; 2], Failure> {
+    let Some(dir) = &settings.schemas else { return Ok([WELL_DATA, TANK_DATA].map(str::to_owned)) };
     let read = |name: &str| {
         let path = dir.join(name);
         fs::read_to_string(&path)
             .map_err(|error| Failure::usage(format!("--schemas: cannot read {}: {error}", path.display())))
     };
-    let (well, tank) = (read("well-data.avsc")?, read("tank-data.avsc")?);
-    let schemas = FixedSchemas::new(&well, &tank)
-        .map_err(|error| Failure::usage(format!("--schemas {}: {error}", dir.display())))?;
-    Ok(Arc::new(schemas))
+    Ok([read("well-data.avsc")?, read("tank-data.avsc")?])
 }
 
 /// Schema ids of rows and alarms: registered, or without a registry two fixed ones.

@@ -19,6 +19,7 @@ mod quarantine;
 mod producer;
 pub mod sink;
 pub mod quarantined;
+pub mod capture;
 
 pub use error::KafkaError;
 pub use settings::{KafkaSettings, TopicNames};

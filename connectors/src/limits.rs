@@ -70,3 +70,6 @@ pub const REGISTRY_PAUSE_MAX: Duration = Duration::from_secs(5);
 
 /// The longest answer of a registry that is read.
 pub const REGISTRY_BODY_BYTES_MAX: u64 = 4 << 20;
+
+/// Records of one topic that a recording takes before it looks at the others, and at its clock.
+pub const CAPTURE_RECORDS: usize = 4_096;

@@ -4,6 +4,8 @@
 //! when. It measures; whether the figures may be used is decided in `outcome`.
 
 mod memory;
+mod kafka;
+mod watch;
 mod looker;
 
 use hdrhistogram::Histogram;
@@ -12,7 +14,9 @@ use wellstream_core::telemetry::Totals;
 use crate::report::Interval;
 
 pub use looker::Look;
-pub use memory::{MemoryRun, MemoryTarget, run_in_memory};
+pub use kafka::{Engine, KafkaMeasured, KafkaRun, bases, run_on_kafka};
+pub use memory::{DriveError, MemoryRun, run_in_memory};
+pub use watch::{Watch, Watched};
 
 /// What a run is, whatever its target.
 #[derive(Clone, Copy, Debug, PartialEq)]

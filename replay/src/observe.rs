@@ -20,7 +20,7 @@ mod sink;
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
-use wellstream_core::record::{PartitionId, Row, Side};
+use wellstream_core::record::{Input, PartitionId, Side};
 
 pub use sink::{Observation, ObservedSink};
 
@@ -70,11 +70,11 @@ impl IntendedTimes {
 
     /// The later intended time of a row's inputs. An input whose time is no longer known is far older than
     /// one that is still known, so one is enough.
-    pub fn of_row(&self, row: &Row) -> Option<u64> {
-        let of = |side, input: Option<wellstream_core::record::Input>| {
+    pub fn of_inputs(&self, well: Option<Input>, tank: Option<Input>) -> Option<u64> {
+        let of = |side, input: Option<Input>| {
             input.and_then(|input| self.of(PartitionId { side, number: input.partition }, input.offset))
         };
-        of(Side::Well, row.well).max(of(Side::Tank, row.tank))
+        of(Side::Well, well).max(of(Side::Tank, tank))
     }
 
     fn ring(&self, partition: PartitionId) -> &Ring {

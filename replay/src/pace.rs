@@ -212,6 +212,8 @@ impl<'a, C: Clock, T: Target> Pacer<'a, C, T> {
     /// # Errors
     /// Stopped in between, or the target failed.
     pub fn send(&mut self, block: &LoadBlock, stop: &dyn Fn() -> bool) -> Result<(), Stopped> {
+        // Blocks are ready before the run begins.
+        self.clock.wait_until(self.start_ns);
         let mut records = block.records.records().zip(block.intended()).peekable();
         while let Some((_, due)) = records.peek() {
             if stop() {

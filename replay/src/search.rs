@@ -135,10 +135,8 @@ pub fn find_max<E>(
             high = rate;
         }
     }
-    // The first rate was too high already: downwards, to a millionth of it.
-    let mut halvings = 0;
-    while low == 0.0 && halvings < HALVINGS_MAX {
-        halvings += 1;
+    // The first rate was too high already: downwards.
+    while low == 0.0 && high / 2.0 >= RATE_LEAST {
         let rate = high / 2.0;
         if run(rate, false)? { low = rate } else { high = rate }
     }
@@ -181,8 +179,8 @@ fn why_not(slo: &Slo, trial: &Trial) -> Option<String> {
 
 /// How near the two ends of the search come.
 const PRECISION: f64 = 1.05;
-/// Down to a millionth of the first rate.
-const HALVINGS_MAX: u32 = 20;
+/// Slower than this, readings per second, is not searched.
+const RATE_LEAST: f64 = 10.0;
 /// Runs that may fail to confirm: each is 5 % slower than the one before.
 const CONFIRMATIONS_MAX: u32 = 4;
 

@@ -9,7 +9,7 @@ use wellstream_core::rules::{JoinMode, Rules};
 use wellstream_replay::generate::{Block, Generator, Setup};
 use wellstream_replay::oracle::{self, WriterSchemas};
 use wellstream_replay::scenario::Scenario;
-use wellstream_replay::trace::{Trace, TraceError, TraceRecord, TraceWriter, read_trace};
+use wellstream_replay::trace::{ReadOptions, Trace, TraceReader, TraceRecord, TraceWriter, read_trace};
 use wellstream_replay::verify::{Topics, VerifyError, verify_trace};
 
 fn generator(name: &str) -> Generator {
@@ -60,35 +60,88 @@ fn a_trace_gives_back_its_records_and_schemas() {
     assert_eq!(read_trace(write(&[], &[]).as_slice()).unwrap(), Trace::default());
 }
 
-/// Wherever a file is cut off, also between two blocks, it is not taken for a shorter trace.
+/// By whatever number of threads, in the order of the file, and topics are numbered as they appear in it.
 #[test]
-fn a_truncated_trace_is_an_error() {
-    let file = write(&records(&generator("normal"), 4_000), &[]);
-    let step = file.len() / 500;
-    for cut in (0..file.len()).step_by(step).chain(file.len() - 40..file.len()) {
-        assert!(read_trace(&file[..cut]).is_err(), "cut at {cut} of {}", file.len());
+fn the_reader_gives_the_same_records_in_the_same_order() {
+    let mut records = records(&generator("poison"), 30_000);
+    // A topic that begins late, and more of them than fit the short list.
+    for (place, record) in records.iter_mut().enumerate().skip(20_000) {
+        record.topic = format!("topic-{}", place % 23).into();
     }
-    // Whole blocks only: the sync marker stands at the end of each.
-    let marker = &file[file.len() - 16..];
-    let ends: Vec<_> = (16..file.len()).filter(|end| &file[end - 16..*end] == marker).collect();
-    assert!(ends.len() > 1, "one block only");
-    for end in ends {
-        assert!(matches!(read_trace(&file[..end]), Err(TraceError::Incomplete { .. })), "cut at {end}");
+    let file = write(&records, &[(7, r#""string""#.to_owned())]);
+    let mut order: Vec<std::sync::Arc<str>> = Vec::new();
+    for record in &records {
+        if !order.contains(&record.topic) {
+            order.push(record.topic.clone());
+        }
+    }
+    for threads in 1..=5 {
+        let options = ReadOptions { threads: Some(threads), ..ReadOptions::default() };
+        let mut reader = TraceReader::start(Cursor::new(file.clone()), options).unwrap();
+        assert_eq!((reader.schemas()[&7].as_str(), reader.records_told()), (r#""string""#, Some(30_000)));
+        let (mut found, mut blocks) = (Vec::new(), 0);
+        while let Some(block) = reader.next_block().unwrap() {
+            blocks += 1;
+            assert_eq!(block.records().len(), block.len());
+            for record in block.records() {
+                assert_eq!(reader.topics()[record.topic_number as usize], *record.topic);
+                found.push(record.to_record());
+            }
+        }
+        assert!(blocks > 2 * threads, "{blocks} blocks");
+        assert_eq!((reader.topics(), reader.records_found()), (order.as_slice(), 30_000));
+        assert!(found == records, "{threads} threads");
+        assert!(reader.next_block().unwrap().is_none(), "nothing comes behind the end");
+    }
+}
+
+/// A reader that nobody reads to its end leaves no thread behind that waits for ever.
+#[test]
+fn a_reader_may_be_dropped_at_any_block() {
+    let file = write(&records(&generator("normal"), 30_000), &[]);
+    for blocks in 0..5 {
+        let ends = std::sync::Arc::new(());
+        let input = Watched { input: Cursor::new(file.clone()), _alive: ends.clone() };
+        let mut reader = TraceReader::start(input, ReadOptions::default()).unwrap();
+        for _ in 0..blocks {
+            reader.next_block().unwrap().unwrap();
+        }
+        drop(reader);
+        let clock = wellstream_connectors::MachineClock::start();
+        while std::sync::Arc::strong_count(&ends) > 1 {
+            clock.sleep(std::time::Duration::from_millis(1));
+        }
+    }
+}
+
+/// Tells whether the thread that reads it has ended.
+struct Watched {
+    input: Cursor<Vec<u8>>,
+    _alive: std::sync::Arc<()>,
+}
+
+impl std::io::Read for Watched {
+    fn read(&mut self, bytes: &mut [u8]) -> std::io::Result<usize> {
+        std::io::Read::read(&mut self.input, bytes)
     }
 }
 
 #[test]
-fn other_files_are_refused() {
-    assert!(matches!(read_trace(b"{}".as_slice()), Err(TraceError::Avro(_))));
-    let schema = apache_avro::Schema::parse_str(
-        r#"{"type":"record","name":"X","fields":[{"name":"a","type":"int"}]}"#,
-    );
-    let schema = schema.unwrap();
-    let mut writer = apache_avro::Writer::new(&schema, Vec::new()).unwrap();
-    let value = apache_avro::types::Value::Record(vec![("a".to_owned(), apache_avro::types::Value::Int(1))]);
-    writer.append_value(value).unwrap();
-    let file = writer.into_inner().unwrap();
-    assert!(matches!(read_trace(file.as_slice()), Err(TraceError::NotATrace { record: 0, field: "topic" })));
+fn schemas_that_come_while_recording_are_in_the_header() {
+    let records = records(&generator("normal"), 9_000);
+    let mut writer = TraceWriter::with_room(Cursor::new(Vec::new()), &[], 2_000).unwrap();
+    for (place, record) in records.iter().enumerate() {
+        if place % 4_000 == 0 {
+            let id = u32::try_from(place).unwrap();
+            assert!(writer.add_schema(id, &format!("\"s{id}\"")).unwrap());
+        }
+        writer.append(record).unwrap();
+    }
+    assert!(!writer.add_schema(5, &"x".repeat(3_000)).unwrap(), "no room for it");
+    let file = writer.finish().unwrap().into_inner();
+    let trace = read_trace(file.as_slice()).unwrap();
+    assert!(trace.records == records);
+    assert_eq!(trace.schemas, [0, 4_000, 8_000].map(|id| (id, format!("\"s{id}\""))).into());
 }
 
 /// The oracle says the same of a scenario by its facts as of its bytes, in every mode.

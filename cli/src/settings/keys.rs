@@ -60,10 +60,14 @@ pub(crate) const TOPICS: u16 = 4;
 pub(crate) const SCHEMA: u16 = 8;
 /// `wellstream quarantine`.
 pub(crate) const QUARANTINE: u16 = 16;
+/// `wellstream record`.
+pub(crate) const RECORD: u16 = 256;
+/// `wellstream inspect`.
+pub(crate) const INSPECT: u16 = 512;
 /// `wellstream config`: every key.
 pub(crate) const CONFIG: u16 = 0xFFFF;
 
-const KAFKA: u16 = RUN | REPLAY | TOPICS | QUARANTINE;
+const KAFKA: u16 = RUN | REPLAY | TOPICS | QUARANTINE | RECORD;
 const INPUTS: u16 = KAFKA | SCHEMA;
 const RULES: u16 = RUN | REPLAY;
 
@@ -98,11 +102,11 @@ const fn text(
 #[rustfmt::skip] // one line a key: a table to read down
 pub(crate) const KEYS: &[Key] = &[
     key("brokers", Kind::List, None, KAFKA, "H:P,..", "Kafka brokers; without them the source is embedded"),
-    key("schema_registry", Kind::Url, None, RUN | REPLAY | SCHEMA, "URL", "Schema registry (Confluent API)"),
-    key("schemas", Kind::Text, None, RUN, "DIR", "Without a registry: directory with well-data.avsc and tank-data.avsc, taken as the writer's (built-in ones if absent)"),
+    key("schema_registry", Kind::Url, None, RUN | REPLAY | SCHEMA | RECORD, "URL", "Schema registry (Confluent API)"),
+    key("schemas", Kind::Text, None, RUN | RECORD | INSPECT, "DIR", "Without a registry: directory with well-data.avsc and tank-data.avsc, taken as the writer's (built-in ones if absent)"),
     text("group", "wellstream", RUN, "ID", "Consumer group whose offsets are committed"),
-    text("wells", "well-sensor-data", INPUTS, "TOPIC", "Topic of well readings"),
-    text("tanks", "tank-sensor-data", INPUTS, "TOPIC", "Topic of tank readings"),
+    text("wells", "well-sensor-data", INPUTS | INSPECT, "TOPIC", "Topic of well readings"),
+    text("tanks", "tank-sensor-data", INPUTS | INSPECT, "TOPIC", "Topic of tank readings"),
     text("output", "enriched-events", RUN | REPLAY | TOPICS | SCHEMA, "TOPIC", "Topic of enriched rows"),
     text("alerts", "facility-alerts", RUN | REPLAY | TOPICS | SCHEMA, "TOPIC", "Topic of alarm episodes, compacted"),
     text("quarantine", "quarantine", RUN | REPLAY | TOPICS | QUARANTINE, "TOPIC", "Topic of late and quarantined records"),
@@ -110,9 +114,9 @@ pub(crate) const KEYS: &[Key] = &[
     key("join", Kind::Choice(&["all", "nearest", "asof", "latest"]), Some("all"), RULES, "MODE", "Which pairs become rows: all, nearest, asof or latest"),
     key("outer", Kind::Switch, Some("false"), RULES, "BOOL", "Readings without a partner become rows too (nearest and asof: wells only)"),
     key("delivery", Kind::Choice(&["at-least-once", "exactly-once"]), Some("at-least-once"), RUN, "HOW", "Delivery; this version has at-least-once"),
-    key("from", Kind::Start, Some("committed"), RUN, "WHERE", "Where to start without a commit: committed (else earliest), earliest, latest or a time"),
-    key("until_end", Kind::Switch, Some("false"), RUN, "BOOL", "Stop at the end offsets found at the start, and decide every open row"),
-    key("duration", Kind::Span, None, RUN | REPLAY, "SPAN", "Stop after this time; what is open stays open (replay: length of the schedule, and everything is decided)"),
+    key("from", Kind::Start, Some("committed"), RUN | RECORD, "WHERE", "Where to start without a commit: committed (else earliest), earliest, latest or a time"),
+    key("until_end", Kind::Switch, Some("false"), RUN | RECORD, "BOOL", "Stop at the end offsets found at the start, and decide every open row"),
+    key("duration", Kind::Span, None, RUN | REPLAY | RECORD, "SPAN", "Stop after this time; what is open stays open (replay: length of the schedule, and everything is decided)"),
     key("sink", Kind::List, None, RUN, "SINK,..", "Where results go: kafka, console, count, jsonl:PATH [default: kafka,console with brokers, else console]"),
     key("summary", Kind::Choice(&["table", "json"]), Some("table"), RUN | REPLAY, "FORM", "The summary at the end: table, or json as the last line on standard output"),
     key("commit_interval", Kind::Span, Some("100ms"), RUN | REPLAY, "SPAN", "Time between two commits"),
@@ -123,7 +127,7 @@ pub(crate) const KEYS: &[Key] = &[
     key("accept_rules_change", Kind::Switch, Some("false"), RUN, "BOOL", "Start although the rules differ from those of the last commit; open results count as decided"),
     key("threads", count(1, 1_024), None, RUN | REPLAY, "N", "Engine threads [default: one per core]"),
     key("state_bytes_max", Kind::Size, Some("4GiB"), RUN | REPLAY, "SIZE", "Above this much state only the lanes that hold the watermark back go on"),
-    key("events", count(1, 1_000_000_000_000), None, REPLAY, "N", "Readings to generate, of both kinds together, such as 2M [default: the scenario's]"),
+    key("events", count(1, 1_000_000_000_000), None, REPLAY | RECORD, "N", "Readings to generate, of both kinds together, such as 2M [default: the scenario's]; records to record"),
     key("max", Kind::Switch, Some("false"), REPLAY, "BOOL", "As fast as it goes"),
     key("rate", Kind::Rate, None, REPLAY, "N/s", "Readings per second, such as 1M/s: sent at their intended times, whatever the target does"),
     key("speed", Kind::Factor, None, REPLAY, "Nx", "So many times as fast as the scenario's event time, such as 10x"),
@@ -149,7 +153,7 @@ pub(crate) const KEYS: &[Key] = &[
     key("rules.tank_quality", Kind::Points, Some("70,80,95"), RULES, "C,H,N", "Quality of a tank reading by its class"),
     key("rules.alert_above", count(0, 10_000_000), Some("30"), RULES, "RISK", "A row whose risk is above this is ALERT"),
     key("rules.bound", Kind::Span, Some("5s"), RULES, "SPAN", "The join's bound, inclusive"),
-    key("rules.lateness", Kind::Span, Some("10s"), RULES, "SPAN", "A partition's watermark is its clock less this"),
+    key("rules.lateness", Kind::Span, Some("10s"), RULES | INSPECT, "SPAN", "A partition's watermark is its clock less this"),
     key("rules.alarm_gap", Kind::Span, Some("30s"), RULES, "SPAN", "The largest gap of row time within one alarm episode"),
     key("rules.future_max", Kind::Span, Some("5m"), RULES, "SPAN", "Event time further ahead of the record's own Kafka timestamp is quarantined"),
     key("rules.clock_ahead_max", Kind::Span, Some("1s"), RULES, "SPAN", "A clock moves at most this far beyond the record's own Kafka timestamp"),

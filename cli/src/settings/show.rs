@@ -6,7 +6,7 @@ use std::fmt::Write;
 use toml::Value;
 
 use super::Loaded;
-use super::keys::{CONFIG, KEYS, Key, QUARANTINE, REPLAY, RUN, SCHEMA, TOPICS};
+use super::keys::{CONFIG, INSPECT, KEYS, Key, QUARANTINE, RECORD, REPLAY, RUN, SCHEMA, TOPICS};
 use super::kind::Kind;
 use super::layers::{Origin, Set};
 use super::secret::{HIDDEN, hide_in_url, is_secret_property};
@@ -89,9 +89,15 @@ pub(crate) fn reference() -> String {
         );
     }
     out.push_str("\n## Which command has which flag\n\n| command | flags |\n| --- | --- |\n");
-    for (command, uses) in
-        [("run", RUN), ("replay", REPLAY), ("topics", TOPICS), ("schema", SCHEMA), ("quarantine", QUARANTINE)]
-    {
+    for (command, uses) in [
+        ("run", RUN),
+        ("replay", REPLAY),
+        ("record", RECORD),
+        ("inspect", INSPECT),
+        ("topics", TOPICS),
+        ("schema", SCHEMA),
+        ("quarantine", QUARANTINE),
+    ] {
         let flags: Vec<_> = KEYS
             .iter()
             .filter(|key| key.uses & uses != 0 && key.uses != CONFIG)

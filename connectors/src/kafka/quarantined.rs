@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rdkafka::error::RDKafkaErrorCode;
+use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 
 use super::KafkaError;
@@ -115,15 +116,41 @@ impl Sender {
         key: Option<&[u8]>,
         value: Option<&[u8]>,
     ) -> Result<(), KafkaError> {
+        let mut record: BaseRecord<'_, [u8], [u8]> = BaseRecord::to(topic);
+        record.key = key;
+        record.payload = value;
+        record.partition = partition.and_then(|number| i32::try_from(number).ok());
+        self.queue(record)
+    }
+
+    /// The same with all that a record was stored with, its partition, timestamp and headers; only its offset
+    /// is a new one.
+    ///
+    /// # Errors
+    /// The client refuses it, or cannot go on.
+    pub fn send_as_stored(&mut self, topic: &str, stored: &StoredRecord) -> Result<(), KafkaError> {
+        let mut record: BaseRecord<'_, [u8], [u8]> = BaseRecord::to(topic);
+        record.key = stored.key.as_deref();
+        record.payload = stored.value.as_deref();
+        record.partition = Some(stored.partition);
+        record.timestamp = Some(stored.timestamp_ms).filter(|ms| *ms >= 0);
+        record.headers = (!stored.headers.is_empty()).then(|| {
+            let none = OwnedHeaders::new_with_capacity(stored.headers.len());
+            stored
+                .headers
+                .iter()
+                .fold(none, |headers, (key, value)| headers.insert(Header { key, value: value.as_deref() }))
+        });
+        self.queue(record)
+    }
+
+    fn queue(&mut self, mut record: BaseRecord<'_, [u8], [u8]>) -> Result<(), KafkaError> {
+        let topic = record.topic;
         let failed = |reason: String| KafkaError::Request {
             request: format!("sending to {topic}"),
             reason,
             retry: false,
         };
-        let mut record: BaseRecord<'_, [u8], [u8]> = BaseRecord::to(topic);
-        record.key = key;
-        record.payload = value;
-        record.partition = partition.and_then(|number| i32::try_from(number).ok());
         let deadline = Deadline::after(self.bound);
         loop {
             match self.producer.send(record) {
@@ -142,6 +169,42 @@ impl Sender {
                 }
             }
         }
+    }
+
+    /// Queues one record where there is room, without waiting; false if there is none.
+    ///
+    /// # Errors
+    /// The client refuses it, or cannot go on.
+    pub fn try_send(
+        &mut self,
+        (topic, partition): (&str, u32),
+        key: Option<&[u8]>,
+        value: Option<&[u8]>,
+    ) -> Result<bool, KafkaError> {
+        let mut record: BaseRecord<'_, [u8], [u8]> = BaseRecord::to(topic);
+        record.key = key;
+        record.payload = value;
+        record.partition = i32::try_from(partition).ok();
+        match self.producer.send(record) {
+            Ok(()) => Ok(true),
+            Err((error, _)) if error.rdkafka_error_code() == Some(RDKafkaErrorCode::QueueFull) => Ok(false),
+            Err((error, _)) => Err(KafkaError::request(format!("sending to {topic}"), &error)),
+        }
+    }
+
+    /// Serves acknowledgements; says so if the client cannot go on.
+    ///
+    /// # Errors
+    /// Refused credentials, a fatal error, records that were not delivered.
+    pub fn serve(&mut self) -> Result<(), KafkaError> {
+        let failed = |reason: String| KafkaError::Request {
+            request: "sending records".to_owned(),
+            reason,
+            retry: false,
+        };
+        serve_events(&self.producer);
+        check(&self.producer).map_err(|error| failed(error.message))?;
+        self.producer.context().take_failures().map_or(Ok(()), |reason| Err(failed(reason)))
     }
 
     /// Waits until everything is acknowledged.

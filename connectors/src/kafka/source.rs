@@ -247,7 +247,7 @@ impl Reader {
 }
 
 /// Errors of a partition that no waiting mends.
-fn is_fatal(code: RDKafkaErrorCode) -> bool {
+pub(super) fn is_fatal(code: RDKafkaErrorCode) -> bool {
     use RDKafkaErrorCode as Code;
     is_authentication(code)
         || matches!(
@@ -269,7 +269,7 @@ fn is_fatal(code: RDKafkaErrorCode) -> bool {
 }
 
 /// What happened and what can be done, in the operator's words.
-fn advice(code: RDKafkaErrorCode) -> String {
+pub(super) fn advice(code: RDKafkaErrorCode) -> String {
     use RDKafkaErrorCode as Code;
     let what_to_do = match code {
         Code::AutoOffsetReset | Code::OffsetOutOfRange => {

@@ -65,6 +65,9 @@ pub enum DriveError {
     /// The target can take no more.
     #[error(transparent)]
     Target(#[from] TargetError),
+    /// The engine in this process cannot go on.
+    #[error("{0}")]
+    Here(String),
 }
 
 /// Runs the engine over a load, and gives back the sink too.
@@ -96,7 +99,7 @@ pub fn run_in_memory<K: Sink>(
         let sending = scope.spawn(|| {
             let target = MemoryTarget::new(writers, partitions, &observation);
             let mut pacer = Pacer::new(&clock, target, start_ns, &progress);
-            let sent = send(&ahead, &mut pacer, plan, &|| {
+            let sent = send_all(&ahead, &mut pacer, plan, &|| {
                 stop.load(Ordering::Relaxed) || over.load(Ordering::Relaxed)
             });
             // However it ended, the log must end, or the engine would wait for ever.
@@ -139,9 +142,9 @@ pub fn run_in_memory<K: Sink>(
 
 /// Sends all blocks; a run that is stopped, or that is too late to be worth going on, ends early without an
 /// error.
-fn send(
+pub(super) fn send_all<T: Target>(
     ahead: &Ahead,
-    pacer: &mut Pacer<'_, MachineClock, MemoryTarget<'_>>,
+    pacer: &mut Pacer<'_, MachineClock, T>,
     plan: Plan,
     stop: &dyn Fn() -> bool,
 ) -> Result<(), DriveError> {
@@ -187,7 +190,7 @@ fn resume(
 
 /// Partitions in memory as a target.
 #[derive(Debug)]
-pub struct MemoryTarget<'a> {
+struct MemoryTarget<'a> {
     /// Wells' partitions, then tanks'.
     writers: Vec<EmbeddedWriter>,
     tanks_from: usize,
@@ -196,7 +199,7 @@ pub struct MemoryTarget<'a> {
 
 impl<'a> MemoryTarget<'a> {
     /// Over the writers of a log.
-    pub fn new(
+    fn new(
         writers: Vec<EmbeddedWriter>,
         [wells, _]: [u32; 2],
         observation: &'a Observation,

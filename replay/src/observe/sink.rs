@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use wellstream_core::engine::{CommitOutcome, EpochOffsets, Output, Sink, SinkError, Wants};
+use wellstream_core::record::Input;
 
 use super::IntendedTimes;
 use crate::pace::{Clock, Recorder};
@@ -34,6 +35,27 @@ impl Observation {
             times,
             sample: sample.max(1),
         }
+    }
+
+    /// One row in so many is measured.
+    pub fn sample(&self) -> usize {
+        self.sample
+    }
+
+    /// The intended time of a row that is to be measured, ns on the run's clock; one that is not known is counted.
+    pub fn intended_of(&self, well: Option<Input>, tank: Option<Input>) -> Option<u64> {
+        let intended_ns = self.times.of_inputs(well, tank);
+        if intended_ns.is_none() {
+            self.unmeasured.fetch_add(1, Ordering::Relaxed);
+        }
+        intended_ns
+    }
+
+    /// Rows became visible: the sampled ones are told by their intended times, ns on the run's clock.
+    pub fn visible(&self, now_ns: u64, intended: impl Iterator<Item = u64>) {
+        self.last_visible_ns.store(now_ns, Ordering::Relaxed);
+        let sample = |ns: u64| (ns.saturating_sub(self.start_ns), now_ns.saturating_sub(ns));
+        self.end_to_end.record(intended.map(sample));
     }
 
     /// Where the sender notes intended times, ns on the run's clock.
@@ -83,12 +105,7 @@ impl<K: Sink, C: Clock + Send> Sink for ObservedSink<K, C> {
             self.has_rows |= !batch.rows.is_empty();
             let mut at = self.skip;
             while let Some(row) = batch.rows.get(at) {
-                match self.observation.times.of_row(row) {
-                    Some(intended_ns) => self.pending.push(intended_ns),
-                    None => {
-                        self.observation.unmeasured.fetch_add(1, Ordering::Relaxed);
-                    }
-                }
+                self.pending.extend(self.observation.intended_of(row.well, row.tank));
                 at += self.observation.sample;
             }
             self.skip = at - batch.rows.len();
@@ -103,11 +120,7 @@ impl<K: Sink, C: Clock + Send> Sink for ObservedSink<K, C> {
     fn commit(&mut self) -> Result<CommitOutcome, SinkError> {
         let outcome = self.sink.commit()?;
         if outcome == CommitOutcome::Committed && self.has_rows {
-            let Observation { start_ns, end_to_end, last_visible_ns, .. } = &*self.observation;
-            let now_ns = self.clock.now_ns();
-            last_visible_ns.store(now_ns, Ordering::Relaxed);
-            let sample = |intended_ns: u64| (intended_ns - start_ns, now_ns.saturating_sub(intended_ns));
-            end_to_end.record(self.pending.drain(..).map(sample));
+            self.observation.visible(self.clock.now_ns(), self.pending.drain(..));
         }
         self.pending.clear();
         Ok(outcome)
