@@ -3,6 +3,7 @@
 mod config;
 mod run;
 mod replay;
+mod report;
 mod topics;
 mod schema;
 mod quarantine;
@@ -24,6 +25,7 @@ pub(crate) fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Run(flags) => run::run(&prepare(&flags.given)?.settings),
         Command::Replay(flags) => replay::replay(&prepare(&flags.given)?),
         Command::Config(args) => config::config(&args, file.as_deref()),
+        Command::Report(args) => report::report(&args),
         Command::Topics(TopicsCommand::Create(flags)) => topics::create(&prepare(&flags.given)?.settings),
         Command::Schema(SchemaCommand::Register(flags)) => schema::register(&prepare(&flags.given)?.settings),
         Command::Schema(SchemaCommand::Check(flags)) => schema::check(&prepare(&flags.given)?.settings),

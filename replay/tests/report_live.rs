@@ -2,6 +2,12 @@
 //!
 //! `scripts/test` fetches both and says where they are: WELLSTREAM_TEST_HDR_JAR, WELLSTREAM_TEST_BROWSER.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test's helpers fail by panicking, or say so"
+)]
+
 #[path = "report/sample.rs"]
 mod sample;
 
