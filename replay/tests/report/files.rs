@@ -130,7 +130,6 @@ fn collect(at: &str, value: &Value, keys: &mut BTreeSet<String>) {
 /// Objects whose keys are data.
 const OPEN: &[&str] = &["configuration", "result.dropped", "result.quarantined"];
 
-#[expect(clippy::unwrap_used, reason = "a test's helper fails by panicking")]
 fn names(folder: &Path) -> BTreeSet<String> {
     fs::read_dir(folder)
         .unwrap()
