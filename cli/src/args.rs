@@ -36,6 +36,9 @@ pub(crate) enum Command {
     Record(RecordArgs),
     /// Shows what is in a trace
     Inspect(InspectArgs),
+    /// Puts runs of replay --report beside one another: ratios here, plots on one page
+    #[command(after_help = REPORT_EXAMPLES)]
+    Report(ReportArgs),
     /// Topics on the brokers
     #[command(subcommand)]
     Topics(TopicsCommand),
@@ -150,6 +153,20 @@ pub(crate) struct InspectArgs {
     pub(crate) flags: Flags<INSPECT>,
 }
 
+/// `wellstream report`.
+#[derive(Debug, Args)]
+pub(crate) struct ReportArgs {
+    /// Folders of reports, or their report.OUTCOME.json; the others are compared with the first
+    #[arg(required = true, value_name = "DIR|FILE")]
+    pub(crate) reports: Vec<PathBuf>,
+    /// Where the page goes [default: comparison.html; of one run alone: no page]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    /// One JSON object on standard output instead of a table
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
 /// `wellstream config`.
 #[derive(Debug, Args)]
 pub(crate) struct ConfigArgs {
@@ -177,6 +194,11 @@ Examples:
   wellstream run --brokers h:9092 --schema-registry http://r:8081 --join nearest --outer
   wellstream run --brokers h:9092 --from earliest --until-end --sink count --summary json
   wellstream run --brokers h:9092 -X security.protocol=SASL_SSL -X sasl.username=me ...";
+
+const REPORT_EXAMPLES: &str = "\
+Examples:
+  wellstream report before after                     ratios to the first, and comparison.html
+  wellstream report out/report.OK.json --json";
 
 const REPLAY_EXAMPLES: &str = "\
 Examples:

@@ -5,6 +5,7 @@ mod run;
 mod replay;
 mod record;
 mod inspect;
+mod report;
 mod topics;
 mod schema;
 mod quarantine;
@@ -28,6 +29,7 @@ pub(crate) fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Record(args) => record::record(&prepare(&args.flags.given)?.settings, &args),
         Command::Inspect(args) => inspect::inspect(&prepare(&args.flags.given)?.settings, &args),
         Command::Config(args) => config::config(&args, file.as_deref()),
+        Command::Report(args) => report::report(&args),
         Command::Topics(TopicsCommand::Create(flags)) => topics::create(&prepare(&flags.given)?.settings),
         Command::Schema(SchemaCommand::Register(flags)) => schema::register(&prepare(&flags.given)?.settings),
         Command::Schema(SchemaCommand::Check(flags)) => schema::check(&prepare(&flags.given)?.settings),

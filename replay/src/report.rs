@@ -42,7 +42,7 @@ pub use comparison_page::comparison_page;
 pub use distribution::{
     Distribution, P50, P90, P99, P99_9, P99_99, P99_999, Quantile, nanos_histogram, percentile,
 };
-pub use folder::{ReportFolder, WrittenFiles, read};
+pub use folder::{ReportFolder, WrittenFiles, read, write_page};
 pub use hgrm::hgrm;
 pub use hlog::hlog;
 pub use model::{

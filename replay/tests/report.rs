@@ -1,5 +1,7 @@
 //! Reports as files, pages and text.
 
+#![expect(clippy::unwrap_used, reason = "a test's helpers fail by panicking")]
+
 #[path = "report/sample.rs"]
 mod sample;
 #[path = "report/files.rs"]

@@ -176,8 +176,8 @@ Spans: `100ms`, `30s`, `5m`, `1h`. Counts: `250000`, `250_000`, `250k`, `1.5M`. 
 (`2026-05-01T12:00:00Z`) or epoch milliseconds. Lists: separated by commas, in the file also as an array. Three
 counts: `40,20,0`, in the file `[40, 20, 0]`. Switches: the flag alone says yes, `--outer=false` says no.
 
-What only steers a single call is a flag and nothing else: `config --reference`, and of `quarantine` `--reason`,
-`--topic`, `--limit`, `--json`, `--yes`.
+What only steers a single call is a flag and nothing else: `config --reference`, of `report` `--out` and `--json`,
+and of `quarantine` `--reason`, `--topic`, `--limit`, `--json`, `--yes`.
 
 Exit codes: 0 fine, 1 a verdict FAIL, 2 usage, 3 failure at run time, 4 measurement INVALID. A closed pipe is fine.
 ";

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use super::hgrm::hgrm;
 use super::hlog::hlog;
+use super::html::GENERATOR;
 use super::model::{FORMAT, Outcome, Report, Stage};
 use super::{ReportError, page};
 
@@ -107,6 +108,24 @@ pub fn read(path: &Path) -> Result<Report, ReportError> {
         }
     }
     Ok(report)
+}
+
+/// Writes a page to a file of its own, whole or not at all.
+///
+/// # Errors
+/// It cannot be written, or the file there is no page of ours.
+pub fn write_page(path: &Path, html: &str) -> Result<(), ReportError> {
+    match fs::read_to_string(path) {
+        Ok(there) if !there.contains(GENERATOR) => return Err(ReportError::NotOurs { path: shown(path) }),
+        Err(error) if error.kind() == std::io::ErrorKind::InvalidData => {
+            return Err(ReportError::NotOurs { path: shown(path) });
+        }
+        // What else is wrong shows when it is written.
+        _ => {}
+    }
+    let part = part_of(path);
+    fs::write(&part, html).map_err(|error| io(&part, error))?;
+    fs::rename(&part, path).map_err(|error| io(path, error))
 }
 
 /// What every version of the format has.

@@ -12,7 +12,7 @@ pub(super) fn document(title: &str, body_html: &str) -> String {
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n\
          <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; \
-         img-src data:\"/>\n<meta name=\"color-scheme\" content=\"light dark\"/>\n<link rel=\"icon\" \
+         img-src data:\"/>\n{GENERATOR}\n<meta name=\"color-scheme\" content=\"light dark\"/>\n<link rel=\"icon\" \
          href=\"data:,\"/>\n<title>{title}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n\
          {body_html}</main>\n</body>\n</html>\n"
     )
@@ -104,4 +104,6 @@ impl Cell {
     }
 }
 
+/// By which a page is known as ours.
+pub(super) const GENERATOR: &str = "<meta name=\"generator\" content=\"WellStream report\"/>";
 const STYLE: &str = include_str!("page.css");

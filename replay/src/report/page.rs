@@ -1,6 +1,7 @@
 //! The report as one HTML page, complete in itself: no script, no request, light, dark and on paper.
 
 use std::fmt::Write;
+use std::time::Duration;
 
 use super::ReportError;
 use super::charts::{self, Run};
@@ -97,7 +98,7 @@ fn tiles(report: &Report) -> String {
     };
     tile("achieved", rate(result.achieved_per_s), against_offer(report));
     if let Some(best) = report.search.as_ref().map(|search| search.best_per_s) {
-        tile("highest rate held", best.map_or_else(|| NONE.to_owned(), rate), String::new());
+        tile("best rate", best.map_or_else(|| NONE.to_owned(), rate), "held".to_owned());
     }
     if let Some(series) = report.series(Stage::EndToEnd) {
         let ns = &series.ns;
@@ -106,9 +107,10 @@ fn tiles(report: &Report) -> String {
         tile("p99.9", told(ns.p99_9, duration), String::new());
         tile("max", duration(ns.max), format!("of {}", thousands(ns.count)));
     }
-    let per_reading = result.cpu_s * 1e9 / result.events_sent.max(1) as f64;
+    let per_reading = Duration::try_from_secs_f64(result.cpu_s / result.events_sent.max(1) as f64);
+    let per_reading = per_reading.map_or(0, |time| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX));
     let cores = result.cpu_s / result.elapsed_s.max(1e-9);
-    tile("CPU", format!("{} ns", three_digits(per_reading)), format!("per reading, {cores:.2} cores busy"));
+    tile("CPU", duration(per_reading), format!("per reading, {cores:.2} cores busy"));
     tile("memory", bytes(result.max_rss_bytes), "at most".to_owned());
     html + "</dl>\n"
 }
@@ -135,12 +137,12 @@ fn verdict_section(verdict: &Verdict) -> String {
     }
     let mut html = table.finish();
     for (what, count, ids) in [
-        ("missing", verdict.missing_count, &verdict.missing),
-        ("repeated", verdict.repeated_count, &verdict.repeated),
+        ("rows missing", verdict.missing_count, &verdict.missing),
+        ("rows too many", verdict.repeated_count, &verdict.repeated),
     ] {
         if count > 0 {
             let ids = escape(&ids.join("\n"));
-            let _ = write!(html, "<p>{} rows {what}, among them:</p>\n<pre>{ids}</pre>\n", thousands(count));
+            let _ = write!(html, "<p>{} {what}, among them:</p>\n<pre>{ids}</pre>\n", thousands(count));
         }
     }
     let lead = if verdict.ok { VERDICT_OK } else { VERDICT_FAIL };

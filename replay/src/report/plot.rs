@@ -1,6 +1,6 @@
 //! A plot: axes with their grid, and marks placed by value. Enters values, leaves a drawing.
 
-use super::scale::{Scale, TICKS_ABOUT, TICKS_ACROSS};
+use super::scale::{Scale, TICKS_ACROSS};
 use super::svg::{Anchor, Svg};
 
 /// A plot under way.
@@ -53,7 +53,8 @@ impl Plot {
     }
 
     fn axes(&mut self, frame: &Frame<'_>) {
-        for tick in self.y.ticks(TICKS_ABOUT) {
+        let about = ((self.bottom - self.top) / TICK_HEIGHT).clamp(2.0, 6.0);
+        for tick in self.y.ticks(about) {
             let y = self.at_y(tick.value);
             self.svg.line((self.left, y), (self.right, y), "grid");
             self.svg.text((self.left - 8.0, y + 4.0), Anchor::End, "tick", &tick.label);
@@ -187,6 +188,7 @@ fn spread(wanted: &[f64], gap: f64, low: f64, high: f64) -> Vec<f64> {
 const MARGIN_LEFT: f64 = 52.0;
 const MARGIN_TOP: f64 = 26.0;
 const MARGIN_BOTTOM: f64 = 38.0;
+const TICK_HEIGHT: f64 = 45.0;
 const NAME_HEIGHT: f64 = 15.0;
 
 #[cfg(test)]

@@ -75,11 +75,12 @@ impl Scale {
         if place.is_nan() { 0.0 } else { place.clamp(0.0, 1.0) }
     }
 
-    /// Round values along the axis, rising; where steps are equal, about so many.
+    /// Round values along the axis, rising; about so many where steps are equal, else up to three times as
+    /// many.
     pub(super) fn ticks(self, about: f64) -> Vec<Tick> {
         match self {
             Scale::Linear { low, high } => linear_ticks(low, high, about),
-            Scale::Log { low, high } => log_ticks(low, high),
+            Scale::Log { low, high } => log_ticks(low, high, about),
             Scale::Percentile => PERCENTILES
                 .iter()
                 .filter_map(|percentile| Quantile::of_percentile(*percentile))
@@ -101,9 +102,9 @@ fn linear_ticks(low: f64, high: f64, about: f64) -> Vec<Tick> {
 }
 
 /// 1, 2 and 5 of each decade where there are few decades, else the decades.
-fn log_ticks(low: f64, high: f64) -> Vec<Tick> {
+fn log_ticks(low: f64, high: f64, about: f64) -> Vec<Tick> {
     let decades = (high / low).log10();
-    let factors: &[f64] = if decades <= DECADES_WITH_STEPS { &[1.0, 2.0, 5.0] } else { &[1.0] };
+    let factors: &[f64] = if decades * 3.0 <= about * LOG_TICKS { &[1.0, 2.0, 5.0] } else { &[1.0] };
     let (first, last) = (low.log10().floor(), high.log10().ceil());
     let mut ticks = Vec::new();
     let mut decade = first;
@@ -163,9 +164,10 @@ const LOG_FROM: f64 = 30.0;
 /// The last tick of the percentile axis, in nines.
 const NINES: f64 = 5.0;
 const PERCENTILES: [f64; 7] = [0.0, 50.0, 90.0, 99.0, 99.9, 99.99, 99.999];
-const DECADES_WITH_STEPS: f64 = 3.1;
-/// On a vertical axis.
-pub(super) const TICKS_ABOUT: f64 = 5.0;
+/// Labels of a logarithmic axis stand closer than the steps of an equal one.
+const LOG_TICKS: f64 = 2.5;
+/// Of the axis whose end is made round.
+const TICKS_ABOUT: f64 = 5.0;
 /// On a horizontal one.
 pub(super) const TICKS_ACROSS: f64 = 12.0;
 
@@ -194,7 +196,7 @@ mod tests {
                 Scale::Percentile,
             ] {
                 let ticks = scale.ticks(TICKS_ABOUT);
-                assert!((2..=11).contains(&ticks.len()), "{scale:?}: {ticks:?}");
+                assert!((2..=13).contains(&ticks.len()), "{scale:?}: {ticks:?}");
                 for pair in ticks.windows(2) {
                     assert!(pair[0].value < pair[1].value, "{scale:?}: {ticks:?}");
                     assert!(scale.place(pair[0].value) < scale.place(pair[1].value), "{scale:?}: {ticks:?}");

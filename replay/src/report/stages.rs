@@ -4,7 +4,7 @@ use super::charts::{Run, WIDE, in_ms};
 use super::figures::{duration, rate, told};
 use super::model::{Search, Series, Stage};
 use super::plot::{Frame, Plot};
-use super::scale::{Scale, TICKS_ACROSS};
+use super::scale::Scale;
 use super::svg::{Anchor, Svg};
 
 /// For each part of the way a bar from the median to the 99th percentile, and on to the 99.9th.
@@ -26,7 +26,7 @@ pub(super) fn stages(runs: &[Run<'_>]) -> String {
     let mut svg = Svg::new(WIDE, height, "stages", "Latency by stage", description);
     svg.text((0.0, 13.0), Anchor::Start, "axis-name", "dot p50, bar to p99, line to p99.9");
     svg.text((WIDE, 13.0), Anchor::End, "axis-name", "p50 / p99");
-    for tick in scale.ticks(TICKS_ACROSS) {
+    for tick in scale.ticks(STAGE_TICKS) {
         let x = place(tick.value);
         svg.line((x, TOP), (x, height - BOTTOM), "grid");
         svg.text((x, height - BOTTOM + 16.0), Anchor::Middle, "tick", &tick.label);
@@ -104,6 +104,7 @@ pub(super) fn search(search: &Search) -> String {
     plot.finish()
 }
 
+const STAGE_TICKS: f64 = 6.0;
 const LEFT: f64 = 110.0;
 const RIGHT: f64 = 150.0;
 const TOP: f64 = 26.0;

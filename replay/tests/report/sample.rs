@@ -173,7 +173,7 @@ impl Drawn {
                 let us = median_us * self.factor * cold * (spread * self.normal()).exp();
                 let value = ns(us * 1e3);
                 if warm {
-                    self.totals.get_mut(&stage).unwrap().saturating_record_n(value, WEIGHT);
+                    self.record(stage, value);
                 }
                 if stage == Stage::Slip {
                     slip.saturating_record_n(value, WEIGHT);
@@ -186,7 +186,7 @@ impl Drawn {
             }
             end.saturating_record_n(sum, WEIGHT);
             if warm {
-                self.totals.get_mut(&Stage::EndToEnd).unwrap().saturating_record_n(sum, WEIGHT);
+                self.record(Stage::EndToEnd, sum);
             }
         }
         let stalled = second == STALL_AT_S;
@@ -201,6 +201,11 @@ impl Drawn {
             end_to_end_ns: &end,
             slip_ns: &slip,
         });
+    }
+
+    fn record(&mut self, stage: Stage, ns: u64) {
+        let samples = self.totals.entry(stage).or_insert_with(nanos_histogram);
+        samples.saturating_record_n(ns, WEIGHT);
     }
 
     /// Standard normal, by Box and Muller.
@@ -253,6 +258,7 @@ const RATE: f64 = 250_000.0;
 const SECONDS: u32 = 60;
 const WARM_UP_S: u32 = 5;
 const STALL_AT_S: u32 = 35;
-const DRAWS_A_SECOND: u32 = 2_000;
+/// Odd, so that no percentile that is told lies exactly between two samples.
+const DRAWS_A_SECOND: u32 = 2_003;
 /// So that even p99.999 has its ten samples.
-const WEIGHT: u64 = 10;
+const WEIGHT: u64 = 11;
