@@ -24,6 +24,14 @@ impl Failure {
         Failure::Usage(anyhow::Error::msg(message.into()))
     }
 
+    /// What happened, as one line.
+    pub(crate) fn message(self) -> String {
+        match self {
+            Failure::Verdict(text) | Failure::Invalid(text) => text,
+            Failure::Usage(error) | Failure::Runtime(error) => one_line(&error),
+        }
+    }
+
     /// Says what happened and gives the exit code. A closed pipe is no failure.
     pub(crate) fn report(self) -> ExitCode {
         let (error, code) = match self {

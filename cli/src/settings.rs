@@ -60,6 +60,7 @@ pub(crate) struct Settings {
     pub(crate) max: bool,
     pub(crate) rate: Option<String>,
     pub(crate) speed: Option<String>,
+    pub(crate) engine: Option<EngineChoice>,
     pub(crate) profile: String,
     pub(crate) warmup: Span,
     pub(crate) verify: bool,
@@ -90,6 +91,15 @@ pub(crate) enum KeyedBy {
 pub(crate) enum Delivery {
     AtLeastOnce,
     ExactlyOnce,
+}
+
+/// Where the engine runs that a replay measures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum EngineChoice {
+    Here,
+    External,
+    None,
 }
 
 /// The summary at the end of a run.

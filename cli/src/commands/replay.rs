@@ -1,6 +1,7 @@
 //! `wellstream replay`: a load at its intended times, into the engine here or to Kafka, and what came of it.
 
 mod load;
+mod kafka;
 mod memory;
 mod progress;
 mod results;
@@ -11,7 +12,7 @@ use wellstream_replay::scenario::{KeyedBy as ScenarioKeyedBy, Scenario, Scenario
 use wellstream_replay::schedule::{Profile, Schedule};
 
 use crate::exit::Failure;
-use crate::settings::{KeyedBy, Loaded, Settings, Span, parse_factor, parse_rate};
+use crate::settings::{EngineChoice, KeyedBy, Loaded, Settings, Span, parse_factor, parse_rate};
 
 /// What is to be sent, and when.
 pub(crate) struct Asked {
@@ -29,7 +30,17 @@ pub(crate) fn replay(loaded: &Loaded) -> Result<(), Failure> {
     let scenario = scenario(loaded)?;
     let asked = Asked::new(loaded, scenario)?;
     match settings.brokers {
-        Some(_) => load::to_kafka(settings, asked),
+        Some(_) if settings.find_max => Err(Failure::usage("--find-max on Kafka is not in this version yet")),
+        Some(_) => match (settings.engine.unwrap_or(EngineChoice::None), &asked.schedule) {
+            (EngineChoice::None, _) if settings.verify => {
+                Err(Failure::usage("--verify on Kafka needs an engine to verify: --engine here or external"))
+            }
+            (EngineChoice::None, None) => load::to_kafka(settings, asked),
+            (engine, _) => kafka::measure(loaded, &asked, engine),
+        },
+        None if settings.engine.is_some_and(|engine| engine != EngineChoice::Here) => {
+            Err(Failure::usage("--engine external and none need --brokers: without them the engine is here"))
+        }
         None if settings.find_max => memory::find_max(loaded, &asked),
         None => memory::measure(loaded, &asked),
     }

@@ -14,6 +14,8 @@ use wellstream_core::join::JoinCounts;
 use wellstream_core::rules::Rules;
 use wellstream_core::telemetry::Totals;
 
+pub(crate) use kafka::Prepared;
+
 use crate::console::{Console, Stream};
 use crate::exit::Failure;
 use crate::settings::{Settings, SinkChoice, SummaryForm};

@@ -37,6 +37,8 @@ pub struct KafkaRun<'a> {
     pub schedule: Option<&'a Schedule>,
     /// Set from outside: sending ends.
     pub stop: &'a AtomicBool,
+    /// Set here when less was sent than planned: the engine here would wait for the rest for ever.
+    pub engine_stop: &'a AtomicBool,
 }
 
 impl std::fmt::Debug for KafkaRun<'_> {
@@ -85,7 +87,7 @@ pub enum Engine<'e> {
     /// Nobody watches: records are sent, and that is all.
     Nobody,
     /// Runs on a thread of this process until it has read everything, or is told to stop.
-    Here(&'e mut (dyn FnMut() -> Result<Totals, String> + Send)),
+    Here(&'e mut dyn FnMut() -> Result<Totals, String>),
     /// Runs elsewhere.
     External,
 }
@@ -102,7 +104,7 @@ pub fn run_on_kafka(
     engine: Engine<'_>,
     look: &mut (dyn FnMut(&Look) + Send),
 ) -> Result<KafkaMeasured, DriveError> {
-    let KafkaRun { connection, names, partitions, open_records, plan, schedule, stop } = run;
+    let KafkaRun { connection, names, partitions, open_records, plan, schedule, stop, engine_stop } = run;
     let clock = MachineClock::start();
     let sender = Sender::open(connection).map_err(refused)?;
     let ahead = Ahead::start(load, clock)?;
@@ -125,6 +127,9 @@ pub fn run_on_kafka(
             let sent = send_all(&ahead, &mut pacer, plan, &stopped);
             let Pacer { target, .. } = pacer;
             let finished = target.sender.finish().map_err(|error| DriveError::from(refused(error)));
+            if progress.sent.load(Ordering::Relaxed) < plan.events || finished.is_err() {
+                engine_stop.store(true, Ordering::Relaxed);
+            }
             sent_all.store(true, Ordering::Release);
             sent.and(finished)
         });

@@ -4,19 +4,20 @@
 //! visible, and all of them as a tally for the verdict. Drops: nothing.
 
 use std::ops::ControlFlow;
+use std::sync::Arc;
 use std::time::Duration;
 
 use wellstream_connectors::MachineClock;
-use wellstream_connectors::kafka::capture::Capture;
+use wellstream_connectors::kafka::capture::{Capture, CapturedRecord};
 use wellstream_connectors::kafka::start::From;
 use wellstream_connectors::kafka::topics::Connection;
 use wellstream_connectors::kafka::{KafkaError, TopicNames};
 use wellstream_core::decode;
-use wellstream_core::record::{Input, Status};
+use wellstream_core::record::{Alarm, Input, Status};
 use wellstream_core::rules::JoinMode;
 
 use crate::observe::Observation;
-use crate::oracle::{RowFacts, Tally};
+use crate::oracle::{Listed, RowFacts, Suspects, Tally};
 
 /// A consumer at the ends of the output topics.
 pub struct Watch {
@@ -51,6 +52,33 @@ impl Watch {
         Ok(Watch { capture, output: names.enriched.clone(), tally: Tally::new(mode) })
     }
 
+    /// What cells hold, of rows and alarms sent since `from_ms`: the topics are read once more, to their ends.
+    ///
+    /// # Errors
+    /// A topic is gone, or the brokers do not answer.
+    pub fn listed(
+        connection: &Connection,
+        names: &TopicNames,
+        mode: JoinMode,
+        from_ms: i64,
+        suspects: &Arc<Suspects>,
+    ) -> Result<Listed, KafkaError> {
+        let topics = [names.enriched.clone(), names.alerts.clone()];
+        let mut capture = connection.capture(&topics, From::Time(from_ms), true)?;
+        let mut tally = Tally::looking_at(mode, Arc::clone(suspects));
+        while !capture.is_done() {
+            capture.poll(&mut |record| {
+                match read(record, &names.enriched) {
+                    Some(Seen::Row(row)) => drop(tally.add_row(&row)),
+                    Some(Seen::Alarm(alarm)) => drop(tally.add_alarm(&alarm)),
+                    None => {}
+                }
+                ControlFlow::Continue(())
+            })?;
+        }
+        Ok(tally.listed)
+    }
+
     /// Watches until `is_done`, and then until nothing has come for a while: an engine elsewhere tells nobody when
     /// it is done, one here leaves nothing behind but what is on its way.
     pub(super) fn go(
@@ -69,22 +97,16 @@ impl Watch {
             let mut came = 0;
             capture.poll(&mut |record| {
                 came += 1;
-                let body = record.value.and_then(|value| decode::split_frame(value).ok()).map(|(_, body)| body);
-                let is_row = record.topic == output.as_str();
-                let row = body.filter(|_| is_row).and_then(row_of);
-                match (row, is_row) {
-                    (Some(row), _) => {
+                match read(record, output) {
+                    Some(Seen::Row(row)) => {
                         if rows % observation.sample() == 0 {
                             samples.extend(observation.intended_of(row.well, row.tank));
                         }
                         rows += 1;
                         tally.add_row(&row);
                     }
-                    (None, false) => match body.and_then(|body| decode::alarm(body).ok()) {
-                        Some(alarm) => drop(tally.add_alarm(&alarm)),
-                        None => unreadable += 1,
-                    },
-                    (None, true) => unreadable += 1,
+                    Some(Seen::Alarm(alarm)) => drop(tally.add_alarm(&alarm)),
+                    None => unreadable += 1,
                 }
                 ControlFlow::Continue(())
             })?;
@@ -96,6 +118,20 @@ impl Watch {
             }
         }
     }
+}
+
+/// What a record of the output topics is.
+enum Seen {
+    Row(RowFacts),
+    Alarm(Alarm),
+}
+
+fn read(record: &CapturedRecord<'_>, output: &str) -> Option<Seen> {
+    let (_, body) = decode::split_frame(record.value?).ok()?;
+    if record.topic == output {
+        return row_of(body).map(Seen::Row);
+    }
+    decode::alarm(body).ok().map(Seen::Alarm)
 }
 
 /// A row as a reader of the topic sees it.

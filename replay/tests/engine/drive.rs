@@ -8,7 +8,7 @@ use wellstream_core::engine::{
     CommitOutcome, EngineSettings, EpochOffsets, Output, PartitionStart, Polled, Progress, Resume,
     ResumePolicy, Sink, SinkError, Source, SourceError, Wants, wire,
 };
-use wellstream_core::record::{Alarm, PartitionId, Record, Row, Side};
+use wellstream_core::record::{Alarm, PartitionId, Record, Row};
 use wellstream_core::rules::{JoinMode, Rules};
 use wellstream_core::telemetry::Totals;
 use wellstream_core::time::Now;

@@ -32,9 +32,7 @@ struct Sent {
 
 /// Sends so many readings of a scenario to the two input topics.
 pub(super) fn to_kafka(settings: &Settings, asked: Asked) -> Result<(), Failure> {
-    let Asked { scenario, schedule: None, events } = asked else {
-        return Err(Failure::usage("paced load to Kafka is not in this version yet: --max"));
-    };
+    let Asked { scenario, events, .. } = asked;
     let clock = MachineClock::start();
     let stop = signals::stop_flag()?;
     let connection = kafka::connect(&kafka::settings(settings, "replay")?)?;
@@ -87,7 +85,7 @@ fn send(
 
 /// The ids to write: registered, or without a registry fixed ones. The nullable versions only where they are
 /// used.
-fn schema_ids(settings: &Settings, scenario: &Scenario) -> Result<SchemaIds, Failure> {
+pub(super) fn schema_ids(settings: &Settings, scenario: &Scenario) -> Result<SchemaIds, Failure> {
     let mut ids = SchemaIds::default();
     let Some(registry) = schemas::registry(settings) else { return Ok(ids) };
     let client = RegistryClient::new(&registry);

@@ -11,7 +11,7 @@ use wellstream_replay::outcome;
 use wellstream_replay::report::{P50, P99, percentile};
 use wellstream_replay::schedule::Schedule;
 use wellstream_replay::search::{Slo, Trial, Try, find_max as search};
-use wellstream_replay::verdict::{CellSink, Gathered};
+use wellstream_replay::verdict::{Counts, Gathered, Load, Suspects};
 
 use super::progress::Progress;
 use super::results::{Results, finish, folder};
@@ -36,11 +36,16 @@ pub(super) fn measure(loaded: &Loaded, asked: &Asked) -> Result<(), Failure> {
         let (measured, _) = once(&job, asked, plan, generator.clone(), sink, show)?;
         progress.end();
         let found = gathered.take();
-        let mut again = |sink: CellSink<CountSink>| {
+        let mut again = |suspects: &Arc<Suspects>| {
             let at_once = Asked { scenario: asked.scenario.clone(), schedule: None, events: measured.sent };
-            once(&job, &at_once, second_look(plan), generator.clone(), sink, &mut |_| {}).map(drop)
+            let gathered = Gathered::looking_at(job.rules.join, suspects);
+            let sink = gathered.sink(CountSink::default());
+            once(&job, &at_once, second_look(plan), generator.clone(), sink, &mut |_| {})?;
+            Ok(gathered.take().tally.listed)
         };
-        let judged = judge(&job, &generator, &measured, &found, &mut again)?;
+        let counts = Counts::from(&measured.totals.lanes);
+        let load = Load::new(&generator, measured.sent);
+        let judged = judge(&job, load, &found, Some(&counts), true, &mut again)?;
         (measured, Some(judged))
     } else {
         let measured = once(&job, asked, plan, generator, CountSink::default(), show)?.0;
@@ -127,7 +132,7 @@ fn generator(settings: &Settings, asked: &Asked, clock: wellstream_connectors::M
 }
 
 /// A search stops a run that is later than the objective allows by far.
-fn plan(settings: &Settings, asked: &Asked, slo_ns: Option<u64>) -> Plan {
+pub(super) fn plan(settings: &Settings, asked: &Asked, slo_ns: Option<u64>) -> Plan {
     let rate_per_s = asked.schedule.as_ref().map(Schedule::rate_per_s);
     Plan {
         events: asked.events,
@@ -154,7 +159,7 @@ fn problem(plan: &Plan, measured: &Measured) -> Option<String> {
 }
 
 /// Records of one partition that may matter to a row at once: half a minute of event time of all of them.
-fn open_records(generator: &Generator) -> usize {
+pub(super) fn open_records(generator: &Generator) -> usize {
     let per_s = generator.scenario().events_per_ks() / 1_000;
     usize::try_from(per_s * OPEN_S).unwrap_or(OPEN_RECORDS_MAX).clamp(OPEN_RECORDS_MIN, OPEN_RECORDS_MAX)
 }

@@ -1,14 +1,13 @@
 //! `--verify`: what came out against what the oracle says; where they differ, which rows.
 
 use std::io::{self, Write};
+use std::sync::Arc;
 
-use wellstream_connectors::count::CountSink;
 use wellstream_core::rules::JoinMode;
-use wellstream_replay::drive::{Measured, Plan};
-use wellstream_replay::generate::Generator;
+use wellstream_replay::drive::Plan;
 use wellstream_replay::report::{AlarmCounts, Outputs, Verdict};
 use wellstream_replay::verdict::{
-    CellSink, Comparison, Counts, Found, Gathered, Listing, Load, Look, Names, Summary, compare,
+    Comparison, Counts, Found, Listed, Listing, Load, Look, Names, Summary, Suspects, compare,
 };
 
 use crate::commands::run::Job;
@@ -20,22 +19,25 @@ pub(super) struct Judged {
     pub(super) notes: Vec<String>,
 }
 
-/// Compares a run's output with the oracle's. `again` runs the same load once more, into a sink that lists.
+/// Compares a run's output with the oracle's. `again` looks at the output once more and lists what suspect cells
+/// hold. `decided`: the run went to its end, so that alarms are decided too.
 pub(super) fn judge(
     job: &Job<'_>,
-    generator: &Generator,
-    measured: &Measured,
+    load: Load<'_>,
     found: &Found,
-    again: &mut dyn FnMut(CellSink<CountSink>) -> Result<(), Failure>,
+    counts: Option<&Counts>,
+    decided: bool,
+    again: &mut dyn FnMut(&Arc<Suspects>) -> Result<Listed, Failure>,
 ) -> Result<Judged, Failure> {
     let rules = &*job.rules;
-    let load = Load::new(generator, measured.sent);
     let failed = |error: wellstream_replay::oracle::StreamError| Failure::Runtime(error.into());
     let partners = Some(&found.partners).filter(|_| rules.join == JoinMode::Latest);
     let expected = load.expected(rules, Look { partners, ..Look::default() }).map_err(failed)?;
     load.confirm_declared(rules, &expected).map_err(|error| Failure::Runtime(error.into()))?;
-    let counts = Counts::from(&measured.totals.lanes);
-    let comparison = compare(&expected, found, Some(&counts));
+    let mut comparison = compare(&expected, found, counts);
+    if !decided {
+        comparison.alarms.clear();
+    }
     let mut verdict = Verdict {
         ok: comparison.is_ok(),
         expected: outputs(&comparison.expected),
@@ -52,12 +54,10 @@ pub(super) fn judge(
     if !listing.is_complete() {
         let _ = writeln!(
             io::stderr().lock(),
-            "the output differs in {} cells: running once more to name the rows",
+            "the output differs in {} cells: looking once more to name the rows",
             comparison.rows.len() + comparison.alarms.len()
         );
-        let gathered = Gathered::looking_at(rules.join, &suspects);
-        again(gathered.sink(CountSink::default()))?;
-        listing = Listing::new(&comparison, listed, Some(gathered.take().tally.listed));
+        listing = Listing::new(&comparison, listed, Some(again(&suspects)?));
     }
     verdict.missing_count = listing.missing.count;
     verdict.missing.clone_from(&listing.missing.first);

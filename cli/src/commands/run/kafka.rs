@@ -1,5 +1,6 @@
 //! A run on Kafka: from the committed offsets on, and again from there when an epoch was aborted.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use wellstream_connectors::kafka::topics::Connection;
 use wellstream_connectors::kafka::{KafkaError, KafkaSettings, TopicNames};
 use wellstream_connectors::machine_clock::Deadline;
 use wellstream_connectors::runtime::{self, Control, Ending};
+use wellstream_core::decode::Schemas;
 use wellstream_core::engine::{LostHistory, PartitionStart, Resume, ResumePolicy, Sink, SourceError};
 use wellstream_core::record::PartitionId;
 use wellstream_core::telemetry::Totals;
@@ -17,6 +19,7 @@ use wellstream_core::telemetry::Totals;
 use super::Job;
 use crate::exit::Failure;
 use crate::settings::{KeyedBy, OnLostHistory, Settings, SinkChoice};
+use crate::stopwatch::TimedSink;
 use crate::{kafka, schemas};
 
 /// Runs until the end, the end of `--duration`, or a signal.
@@ -25,49 +28,89 @@ pub(super) fn run(
     choices: &[SinkChoice],
     followers: Vec<Box<dyn Sink>>,
 ) -> Result<Totals, Failure> {
-    let settings = job.settings;
-    let client = kafka::settings(settings, "run")?;
-    let names = kafka::topics(settings);
-    let readings = schemas::of_readings(settings)?;
-    let connection = kafka::connect(&client)?;
-    let mut starts = facts(job, &connection, &names)?;
-    let ends: Vec<i64> = starts.iter().map(|start| start.log_end).collect();
-    let outputs = outputs(job, choices)?;
-    let truth = KafkaSink::open(&connection, &names, outputs).map_err(kafka::failure)?;
-    let mut sink = job.stopwatch.sink(FanoutSink::new(followers, Box::new(truth)));
-    let engine = job.engine(settings.until_end);
-    let mut totals = Totals::default();
-    let mut connection = connection;
-    let mut barren = 0;
-    loop {
-        let resume = resume(job, &connection, &names, &starts, outputs)?;
-        let partitions_total = resume.partitions.len();
-        let source = |places: &[(PartitionId, i64)]| {
-            KafkaSource::open(&client, &names, places, partitions_total)
-                .map(|source| job.stopwatch.source(source))
-                .map_err(|error| no_source(places, &error))
-        };
-        let left = settings.duration.map(|span| span.duration().saturating_sub(job.clock.elapsed()));
-        let control = Control { stop: &job.stop, duration: left, observe: &mut |_, _| {} };
-        let report = runtime::run(&engine, &resume, readings.clone(), source, sink, control)
-            .map_err(anyhow::Error::from)?;
-        totals.merge(&report.totals);
-        if report.ending == Ending::Finished || job.stop.load(Ordering::Relaxed) {
-            return Ok(totals);
-        }
-        barren = if report.totals.epochs > 0 { 0 } else { barren + 1 };
-        if barren >= BARREN_STARTS_MAX {
-            return Err(Failure::Runtime(anyhow::anyhow!(
-                "{barren} times in a row no epoch could be committed: look at the brokers' health and at the warnings \
-                 above; nothing is lost, the next run goes on from the committed offsets"
-            )));
-        }
-        tracing::warn!("an epoch was not committed for sure: starting again from the committed offsets");
-        sink = report.sink;
-        (connection, starts) = again(job, &client, &names)?;
-        // The ends of a bounded run are those of its first start.
-        for (start, end) in starts.iter_mut().zip(&ends) {
+    Prepared::new(job, choices, followers)?.go()
+}
+
+/// A run that is ready to begin: connected, checked, its place in the log known, its sink open.
+pub(crate) struct Prepared<'j, 's> {
+    job: &'j Job<'s>,
+    client: KafkaSettings,
+    names: TopicNames,
+    readings: Arc<dyn Schemas>,
+    connection: Connection,
+    starts: Vec<PartitionStart>,
+    /// Where a bounded run ends, by the place in `starts`.
+    ends: Vec<i64>,
+    outputs: KafkaOutputs,
+    sink: TimedSink<FanoutSink>,
+}
+
+impl<'j, 's> Prepared<'j, 's> {
+    /// Connects and looks.
+    pub(crate) fn new(
+        job: &'j Job<'s>,
+        choices: &[SinkChoice],
+        followers: Vec<Box<dyn Sink>>,
+    ) -> Result<Prepared<'j, 's>, Failure> {
+        let settings = job.settings;
+        let client = kafka::settings(settings, "run")?;
+        let names = kafka::topics(settings);
+        let readings = schemas::of_readings(settings)?;
+        let connection = kafka::connect(&client)?;
+        let starts = facts(job, &connection, &names)?;
+        let ends = starts.iter().map(|start| start.log_end).collect();
+        let outputs = outputs(job, choices)?;
+        let truth = KafkaSink::open(&connection, &names, outputs).map_err(kafka::failure)?;
+        let sink = job.stopwatch.sink(FanoutSink::new(followers, Box::new(truth)));
+        Ok(Prepared { job, client, names, readings, connection, starts, ends, outputs, sink })
+    }
+
+    /// A bounded run ends at these offsets instead of those of now: whoever sends knows how far the log will go.
+    pub(crate) fn end_at(&mut self, end: impl Fn(PartitionId) -> i64) {
+        self.ends = self.starts.iter().map(|start| end(start.partition)).collect();
+        self.bound();
+    }
+
+    /// The ends of a bounded run are those of its first start.
+    fn bound(&mut self) {
+        for (start, end) in self.starts.iter_mut().zip(&self.ends) {
             start.log_end = *end;
+        }
+    }
+
+    /// Runs until the end, the end of `--duration`, or a signal.
+    pub(crate) fn go(mut self) -> Result<Totals, Failure> {
+        let job = self.job;
+        let engine = job.engine(job.settings.until_end);
+        let mut totals = Totals::default();
+        let mut barren = 0;
+        loop {
+            let resume = resume(job, &self.connection, &self.names, &self.starts, self.outputs)?;
+            let partitions_total = resume.partitions.len();
+            let source = |places: &[(PartitionId, i64)]| {
+                KafkaSource::open(&self.client, &self.names, places, partitions_total)
+                    .map(|source| job.stopwatch.source(source))
+                    .map_err(|error| no_source(places, &error))
+            };
+            let left = job.settings.duration.map(|span| span.duration().saturating_sub(job.clock.elapsed()));
+            let control = Control { stop: &job.stop, duration: left, observe: &mut |_, _| {} };
+            let report = runtime::run(&engine, &resume, self.readings.clone(), source, self.sink, control)
+                .map_err(anyhow::Error::from)?;
+            totals.merge(&report.totals);
+            if report.ending == Ending::Finished || job.stop.load(Ordering::Relaxed) {
+                return Ok(totals);
+            }
+            barren = if report.totals.epochs > 0 { 0 } else { barren + 1 };
+            if barren >= BARREN_STARTS_MAX {
+                return Err(Failure::Runtime(anyhow::anyhow!(
+                    "{barren} times in a row no epoch could be committed: look at the brokers' health and at the \
+                     warnings above; nothing is lost, the next run goes on from the committed offsets"
+                )));
+            }
+            tracing::warn!("an epoch was not committed for sure: starting again from the committed offsets");
+            self.sink = report.sink;
+            (self.connection, self.starts) = again(job, &self.client, &self.names)?;
+            self.bound();
         }
     }
 }
