@@ -114,7 +114,12 @@ fn marks(plot: &mut Plot, samples: &Histogram<u64>, class: &str) {
         if let Some(ns) = percentile(samples, quantile) {
             let (at, ms) = (quantile.fraction(), in_ms(ns));
             plot.dot(at, ms, 3.5, &class.replace("line", "dot"));
-            plot.label(at, ms, (-7.0, -8.0), Anchor::End, "value", &duration(ns));
+            // The first one would stand on the axis' own figures.
+            let (away, anchor) = match quantile {
+                P50 => ((6.0, 17.0), Anchor::Start),
+                _ => ((-7.0, -8.0), Anchor::End),
+            };
+            plot.label(at, ms, away, anchor, "value", &duration(ns));
         }
     }
 }

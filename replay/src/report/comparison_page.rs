@@ -3,7 +3,7 @@
 use super::ReportError;
 use super::charts::{self, Run};
 use super::comparison::{Comparison, Figure};
-use super::figures::{NONE, bytes, ms, short, three_digits, times};
+use super::figures::{NONE, bytes, duration, ms, short, times};
 use super::html::{Cell, Table, document, figure, section};
 use super::model::{Outcome, Report};
 use super::page::footer;
@@ -122,7 +122,7 @@ pub(super) fn shown(figure: &Figure, value: Option<f64>) -> String {
     let whole = value.map(|value| value as u64);
     match (value, whole) {
         (Some(value), _) if figure.name.ends_with("_per_s") => short(value),
-        (Some(value), _) if figure.name.ends_with("_ns_per_reading") => format!("{} ns", three_digits(value)),
+        (_, Some(whole)) if figure.name.ends_with("_ns_per_reading") => duration(whole),
         (_, Some(whole)) if figure.name.ends_with("_ns") => format!("{} ms", ms(whole)),
         (_, Some(whole)) => bytes(whole),
         _ => NONE.to_owned(),

@@ -95,7 +95,7 @@ fn ticks_of_every_axis_lie_in_order() {
                     (at("x"), at("y"), node.text().unwrap().replace(',', "").parse().unwrap())
                 })
                 .collect();
-            let (horizontal, vertical): (Vec<(f64, f64, f64)>, Vec<(f64, f64, f64)>) = places
+            let (horizontal, vertical): (Vec<Tick>, Vec<Tick>) = places
                 .iter()
                 .copied()
                 .partition(|(_, y, _)| places.iter().filter(|other| other.1 == *y).count() > 1);
@@ -151,6 +151,9 @@ fn a_percentile_that_is_not_told_is_a_dash_and_its_curve_ends() {
         .collect();
     assert_eq!(labels.len(), 3, "{labels:?}");
 }
+
+/// Place of a tick, and its value.
+type Tick = (f64, f64, f64);
 
 /// As XML, without the line that says that it is HTML.
 fn parsed(html: &str) -> Document<'_> {
