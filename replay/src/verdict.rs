@@ -2,8 +2,8 @@
 //! rows.
 //!
 //! Enters: the load (a scenario, or records as bytes), the rules, what the run's sink took. Leaves: OK, or
-//! the cells that differ; after a second look at these cells, the missing, repeated, unexpected and wrong rows
-//! by their ids. A run is judged as one to its end, no partition idle (`--until-end`).
+//! the cells that differ; after a second look at these cells, the missing, repeated, unexpected and wrong
+//! rows by their ids. A run is judged as one to its end, no partition idle (`--until-end`).
 //!
 //! 1. `Gathered::new`, and the engine runs with `gathered.sink(sink)` in place of its sink.
 //! 2. `Load::expected` (or a `RawStream`) says what must have come, `compare` whether it did.
