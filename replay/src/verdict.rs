@@ -28,7 +28,7 @@
 //! }
 //!
 //! let generator = Generator::new(Scenario::named("embedded").unwrap(), Setup::default());
-//! let (load, rules) = (Load::new(&generator, 350), Rules::default());
+//! let (load, rules) = (Load::new(&generator, 3_500), Rules::default());
 //! let engine = |gathered: &Gathered| gathered.sink(Nothing).commit().unwrap(); // an engine that loses all
 //!
 //! let gathered = Gathered::new(rules.join);
