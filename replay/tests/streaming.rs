@@ -71,7 +71,8 @@ fn the_streaming_oracle_holds_what_is_open_only() {
     }
 }
 
-/// What a verdict costs: `cargo test --release -p wellstream-replay --test streaming -- --ignored --nocapture`.
+/// What a verdict costs: `cargo test --release -p wellstream-replay --test streaming -- --ignored
+/// --nocapture`.
 #[test]
 #[ignore = "takes long, and says how long: for the books"]
 fn thirty_million_readings() {

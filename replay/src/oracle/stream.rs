@@ -16,7 +16,8 @@
 //! let rules = Rules::default();
 //! let mut stream = Stream::new(&rules, &BTreeMap::from([(wells, 1), (tanks, 2)]));
 //! let t = 1_700_000_000_000;
-//! for (partition, offset, time_ms, ppm) in [(wells, 0, t, 650.2), (tanks, 0, t + 5_000, 12e3), (tanks, 1, t + 5_001, 12e3)] {
+//! let vapor = [(tanks, 0, t + 5_000, 12e3), (tanks, 1, t + 5_001, 12e3)];
+//! for (partition, offset, time_ms, ppm) in [(wells, 0, t, 650.2)].into_iter().chain(vapor) {
 //!     let reading = Observed { facility: Some(Arc::from("f-1")), time_ms: Some(time_ms), ppm, null: None };
 //!     stream.record(partition, offset, time_ms, Body::Reading(reading))?;
 //! }

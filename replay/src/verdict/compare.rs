@@ -38,7 +38,8 @@ pub struct Comparison {
     pub not_partners: NotPartners,
     /// In `latest`: rows of which only the well was checked, as marks have run out.
     pub partners_not_checked: u64,
-    /// Epochs whose output is not in `found`, since they were aborted, or nobody knows how their commit ended.
+    /// Epochs whose output is not in `found`, since they were aborted, or nobody knows how their commit
+    /// ended.
     pub epochs_dropped: u64,
 }
 
