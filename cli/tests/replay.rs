@@ -1,6 +1,6 @@
-//! `wellstream replay` with the real binary, over partitions in memory: schedules, verdicts, reports, refusals.
-//! Whether a measurement is valid depends on the machine, so exit code 4 is as good as 0 where a rate is asked for;
-//! whether the output is right does not.
+//! `wellstream replay` with the real binary, over partitions in memory: schedules, verdicts, reports,
+//! refusals. Whether a measurement is valid depends on the machine, so exit code 4 is as good as 0 where a
+//! rate is asked for; whether the output is right does not.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot set up fails")]
 
@@ -34,7 +34,8 @@ fn report_in(folder: &Path) -> Report {
 #[test]
 fn every_scenario_has_the_oracles_output() {
     for name in Scenario::NAMES {
-        let output = replay(&["--scenario", name, "--events", "40k", "--max", "--verify", "--summary", "json"]);
+        let output =
+            replay(&["--scenario", name, "--events", "40k", "--max", "--verify", "--summary", "json"]);
         assert_eq!(output.status.code(), Some(0), "{name}: {}", stderr(&output));
         let rows = summary(&output)["rows"].as_u64().unwrap();
         assert!(rows > 1_000, "{name}: {rows} rows");
@@ -78,7 +79,12 @@ fn a_report_says_what_was_asked_and_what_was_measured() {
     let args = ["--rate", "20k/s", "--duration", "3s", "--warmup", "1s", "--verify", "--report", &path];
     let output = replay(&args);
     let report = report_in(Path::new(&path));
-    assert_eq!(output.status.code(), Some(if report.outcome == Outcome::Ok { 0 } else { 4 }), "{}", stderr(&output));
+    assert_eq!(
+        output.status.code(),
+        Some(if report.outcome == Outcome::Ok { 0 } else { 4 }),
+        "{}",
+        stderr(&output)
+    );
     assert_ne!(report.outcome, Outcome::Fail);
     assert!(report.verdict.as_ref().unwrap().ok);
     assert_eq!((report.load.events, report.load.offered_per_s), (60_000, Some(20_000.0)));
@@ -88,13 +94,17 @@ fn a_report_says_what_was_asked_and_what_was_measured() {
     let count = |stage| report.series(stage).unwrap().ns.count;
     assert_eq!(count(Stage::Slip), 40_000, "the first of three seconds is warm-up");
     let rows = report.result.outputs.as_ref().unwrap().rows;
-    assert!(count(Stage::EndToEnd) > rows / 2 && count(Stage::EndToEnd) < rows, "{rows} rows, all measured but the warm-up's");
+    assert!(
+        count(Stage::EndToEnd) > rows / 2 && count(Stage::EndToEnd) < rows,
+        "{rows} rows, all measured but the warm-up's"
+    );
     for stage in [Stage::Decode, Stage::Exchange, Stage::Join, Stage::Emit, Stage::Commit] {
         assert!(count(stage) > 0, "{stage:?}");
     }
     // The committed epoch is what is visible: half of the interval is the least that can be.
     assert!(report.series(Stage::EndToEnd).unwrap().ns.max > 10_000_000);
-    let page = std::fs::read_to_string(Path::new(&path).join(format!("report.{}.html", report.outcome))).unwrap();
+    let page =
+        std::fs::read_to_string(Path::new(&path).join(format!("report.{}.html", report.outcome))).unwrap();
     assert!(page.contains("<svg") && page.contains("20"), "the page has its plots");
 }
 

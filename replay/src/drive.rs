@@ -8,13 +8,17 @@ mod kafka;
 mod watch;
 mod looker;
 
+use std::sync::atomic::Ordering;
+
 use hdrhistogram::Histogram;
 use wellstream_core::telemetry::Totals;
 
+use crate::observe::Observation;
+use crate::pace::Progress;
 use crate::report::Interval;
 
-pub use looker::Look;
 pub use kafka::{Engine, KafkaMeasured, KafkaRun, bases, run_on_kafka};
+pub use looker::Look;
 pub use memory::{DriveError, MemoryRun, run_in_memory};
 pub use watch::{Watch, Watched};
 
@@ -68,6 +72,30 @@ pub struct Measured {
 }
 
 impl Measured {
+    /// What was noted in a run. `totals` are the engine's, where it ran here.
+    fn gather(
+        progress: &Progress,
+        observation: &Observation,
+        totals: Option<Totals>,
+        timeline: Vec<Interval>,
+    ) -> Measured {
+        let sent = progress.sent.load(Ordering::Relaxed);
+        let sending_ns = progress.last_sent_ns.load(Ordering::Relaxed);
+        let visible_ns =
+            observation.last_visible_ns.load(Ordering::Relaxed).saturating_sub(observation.start_ns);
+        Measured {
+            sent,
+            sending_ns,
+            elapsed_ns: visible_ns.max(sending_ns),
+            drained: totals.as_ref().is_none_or(|totals| totals.lanes.events_in() == sent),
+            totals: totals.unwrap_or_default(),
+            end_to_end: observation.end_to_end.total(),
+            slip: progress.slip.total(),
+            timeline,
+            unmeasured: observation.unmeasured.load(Ordering::Relaxed),
+        }
+    }
+
     /// Readings per second: sent, where there was a schedule to keep, else sent and put out.
     pub fn achieved_per_s(&self, plan: &Plan) -> f64 {
         match plan.rate_per_s {

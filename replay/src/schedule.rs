@@ -84,12 +84,16 @@ impl Profile {
     /// The part of the run after which that share of the readings is due; `near` is a part close to it.
     #[inline]
     fn part(self, share: f64, near: f64) -> f64 {
-        // Newton's steps from the reading before end after one or two; where the slope jumps they may leave what is
-        // known to hold the answer, and are replaced by halving it.
+        // Newton's steps from the reading before end after one or two; where the slope jumps they may leave
+        // what is known to hold the answer, and are replaced by halving it.
         let (mut part, mut low, mut high) = (near, 0.0, 1.0);
         for _ in 0..STEPS_MAX {
             let left = share - self.share(part);
-            if left > 0.0 { low = part } else { high = part }
+            if left > 0.0 {
+                low = part
+            } else {
+                high = part
+            }
             let step = left / self.slope(part);
             let next = part + step;
             if step.abs() < PART_EXACT {

@@ -57,18 +57,24 @@ impl Asked {
         let given: Vec<_> = given.map(|key| format!("--{key}")).collect();
         match (given.as_slice(), settings.find_max) {
             ([], false) => {
-                return Err(Failure::usage("how fast? --rate 100k/s, --speed 10x, or --max for as fast as it goes"));
+                return Err(Failure::usage(
+                    "how fast? --rate 100k/s, --speed 10x, or --max for as fast as it goes",
+                ));
             }
             ([_, _, ..], _) => {
                 return Err(Failure::usage(format!("{} exclude each other: name one", given.join(" and "))));
             }
             ([one], true) if one != "--rate" => {
-                return Err(Failure::usage(format!("--find-max sets the rate itself: {one} makes no sense with it")));
+                return Err(Failure::usage(format!(
+                    "--find-max sets the rate itself: {one} makes no sense with it"
+                )));
             }
             _ => {}
         }
         if loaded.is_given("events") && loaded.is_given("duration") {
-            return Err(Failure::usage("--events and --duration exclude each other: the rate tells one from the other"));
+            return Err(Failure::usage(
+                "--events and --duration exclude each other: the rate tells one from the other",
+            ));
         }
         let usage = |error: String| Failure::usage(error);
         let profile: Profile = settings.profile.parse().map_err(usage)?;

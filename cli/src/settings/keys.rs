@@ -39,13 +39,7 @@ impl Key {
 }
 
 /// Keys of the design that a later version brings: asking for one is a usage error that says so.
-pub(crate) const LATER: &[&str] = &[
-    "redis",
-    "http",
-    "rekey",
-    "kafka_client",
-    "loop",
-];
+pub(crate) const LATER: &[&str] = &["redis", "http", "rekey", "kafka_client", "loop"];
 
 /// What every variable starts with.
 pub(crate) const VARIABLE_PREFIX: &str = "WELLSTREAM_";

@@ -1,5 +1,5 @@
-//! To Kafka, and from there: records go to the input topics at their times; what a read-committed consumer of the
-//! output topics sees is what came out. The engine may run in this process or anywhere else.
+//! To Kafka, and from there: records go to the input topics at their times; what a read-committed consumer of
+//! the output topics sees is what came out. The engine may run in this process or anywhere else.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -43,7 +43,10 @@ pub struct KafkaRun<'a> {
 
 impl std::fmt::Debug for KafkaRun<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("KafkaRun").field("names", &self.names).field("plan", &self.plan).finish_non_exhaustive()
+        f.debug_struct("KafkaRun")
+            .field("names", &self.names)
+            .field("plan", &self.plan)
+            .finish_non_exhaustive()
     }
 }
 
@@ -153,7 +156,8 @@ pub fn run_on_kafka(
             Engine::Nobody | Engine::External => Ok(None),
         };
         let sent = sending.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        let watched = watching.map(|watching| watching.join().unwrap_or_else(|p| std::panic::resume_unwind(p)));
+        let watched =
+            watching.map(|watching| watching.join().unwrap_or_else(|p| std::panic::resume_unwind(p)));
         committed.store(progress.sent.load(Ordering::Relaxed), Ordering::Relaxed);
         over.store(true, Ordering::Relaxed);
         let timeline = looking.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
@@ -162,21 +166,7 @@ pub fn run_on_kafka(
     let totals = totals?;
     sent?;
     let watched = watched.transpose().map_err(refused)?;
-    let sent = progress.sent.load(Ordering::Relaxed);
-    let sending_ns = progress.last_sent_ns.load(Ordering::Relaxed);
-    let visible_ns = observation.last_visible_ns.load(Ordering::Relaxed).saturating_sub(start_ns);
-    let drained = totals.as_ref().is_none_or(|totals| totals.lanes.events_in() == sent);
-    let measured = Measured {
-        sent,
-        sending_ns,
-        elapsed_ns: visible_ns.max(sending_ns),
-        drained,
-        totals: totals.unwrap_or_default(),
-        end_to_end: observation.end_to_end.total(),
-        slip: progress.slip.total(),
-        timeline,
-        unmeasured: observation.unmeasured.load(Ordering::Relaxed),
-    };
+    let measured = Measured::gather(&progress, &observation, totals, timeline);
     Ok(KafkaMeasured { measured, watched })
 }
 
@@ -192,7 +182,10 @@ struct KafkaTarget<'a> {
 impl Target for KafkaTarget<'_> {
     fn send(&mut self, record: &GeneratedRecord<'_>, intended_ns: u64) -> Result<Taken, TargetError> {
         let Some((_, offset)) = self.next.iter_mut().find(|(id, _)| *id == record.partition) else {
-            return Err(TargetError { target: "kafka", message: format!("{} is not there", record.partition) });
+            return Err(TargetError {
+                target: "kafka",
+                message: format!("{} is not there", record.partition),
+            });
         };
         self.observation.times().note(record.partition, *offset, intended_ns);
         let place = (self.topics[record.partition.side.index()], record.partition.number);

@@ -123,20 +123,9 @@ pub fn run_in_memory<K: Sink>(
     });
     let report = report?;
     sent?;
-    let sent = progress.sent.load(Ordering::Relaxed);
-    let sending_ns = progress.last_sent_ns.load(Ordering::Relaxed);
-    let visible_ns = observation.last_visible_ns.load(Ordering::Relaxed).saturating_sub(start_ns);
-    let measured = Measured {
-        sent,
-        sending_ns,
-        elapsed_ns: visible_ns.max(sending_ns),
-        drained: report.ending == Ending::Finished && report.totals.lanes.events_in() == sent,
-        totals: report.totals,
-        end_to_end: observation.end_to_end.total(),
-        slip: progress.slip.total(),
-        timeline,
-        unmeasured: observation.unmeasured.load(Ordering::Relaxed),
-    };
+    let is_finished = report.ending == Ending::Finished;
+    let mut measured = Measured::gather(&progress, &observation, Some(report.totals), timeline);
+    measured.drained &= is_finished;
     Ok((measured, report.sink.into_inner()))
 }
 

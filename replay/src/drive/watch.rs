@@ -1,7 +1,7 @@
 //! Watches the output topics as any consumer does that reads only what is committed.
 //!
-//! Enters: rows and alarms from the ends that the topics had at the start. Leaves: when each sampled row became
-//! visible, and all of them as a tally for the verdict. Drops: nothing.
+//! Enters: rows and alarms from the ends that the topics had at the start. Leaves: when each sampled row
+//! became visible, and all of them as a tally for the verdict. Drops: nothing.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -52,7 +52,8 @@ impl Watch {
         Ok(Watch { capture, output: names.enriched.clone(), tally: Tally::new(mode) })
     }
 
-    /// What cells hold, of rows and alarms sent since `from_ms`: the topics are read once more, to their ends.
+    /// What cells hold, of rows and alarms sent since `from_ms`: the topics are read once more, to their
+    /// ends.
     ///
     /// # Errors
     /// A topic is gone, or the brokers do not answer.
@@ -79,8 +80,8 @@ impl Watch {
         Ok(tally.listed)
     }
 
-    /// Watches until `is_done`, and then until nothing has come for a while: an engine elsewhere tells nobody when
-    /// it is done, one here leaves nothing behind but what is on its way.
+    /// Watches until `is_done`, and then until nothing has come for a while: an engine elsewhere tells nobody
+    /// when it is done, one here leaves nothing behind but what is on its way.
     pub(super) fn go(
         mut self,
         clock: &MachineClock,

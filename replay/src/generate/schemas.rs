@@ -8,8 +8,8 @@ use wellstream_core::record::Side;
 
 use super::SchemaIds;
 
-/// Knows the ids of a generator and no other: an unknown one is given up at once, as a registry's "not found" is
-/// after its grace time.
+/// Knows the ids of a generator and no other: an unknown one is given up at once, as a registry's "not found"
+/// is after its grace time.
 #[derive(Clone, Debug)]
 pub struct GeneratedSchemas(BTreeMap<u32, Arc<Plan>>);
 

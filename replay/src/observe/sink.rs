@@ -42,7 +42,8 @@ impl Observation {
         self.sample
     }
 
-    /// The intended time of a row that is to be measured, ns on the run's clock; one that is not known is counted.
+    /// The intended time of a row that is to be measured, ns on the run's clock; one that is not known is
+    /// counted.
     pub fn intended_of(&self, well: Option<Input>, tank: Option<Input>) -> Option<u64> {
         let intended_ns = self.times.of_inputs(well, tank);
         if intended_ns.is_none() {

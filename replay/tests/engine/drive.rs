@@ -42,7 +42,11 @@ impl Log {
         for (place, record) in block.records().enumerate() {
             partitions.entry(record.partition).or_default().push(place);
         }
-        Log { block, partitions, schemas: Arc::new(GeneratedSchemas::new(generator.setup().schemas).unwrap()) }
+        Log {
+            block,
+            partitions,
+            schemas: Arc::new(GeneratedSchemas::new(generator.setup().schemas).unwrap()),
+        }
     }
 }
 

@@ -1,4 +1,5 @@
-//! What is told while a load runs: a line that is written over on a terminal, a plain one now and then elsewhere.
+//! What is told while a load runs: a line that is written over on a terminal, a plain one now and then
+//! elsewhere.
 
 use std::io::{self, IsTerminal, Write};
 use std::time::Duration;

@@ -146,10 +146,11 @@ pub(super) fn outputs(totals: &Totals) -> Outputs {
     }
 }
 
-/// The series of a run. Without a schedule nothing was intended for a time of its own, so there is no slip, and
-/// no latency from end to end; what the engine's stages took is told all the same.
+/// The series of a run. Without a schedule nothing was intended for a time of its own, so there is no slip,
+/// and no latency from end to end; what the engine's stages took is told all the same.
 fn latencies(measured: &Measured, schedule: Option<&Schedule>) -> Vec<Series> {
-    let series = |name: Stage, what: &str, ns| Series { name, what: what.to_owned(), ns: Distribution::of(ns) };
+    let series =
+        |name: Stage, what: &str, ns| Series { name, what: what.to_owned(), ns: Distribution::of(ns) };
     let mut all = Vec::new();
     if schedule.is_some() {
         all.push(series(Stage::Slip, "intended time to actual sending", &measured.slip));
@@ -162,7 +163,11 @@ fn latencies(measured: &Measured, schedule: Option<&Schedule>) -> Vec<Series> {
         }
     }
     if schedule.is_some() {
-        all.push(series(Stage::EndToEnd, "intended time of the later input to row visible", &measured.end_to_end));
+        all.push(series(
+            Stage::EndToEnd,
+            "intended time of the later input to row visible",
+            &measured.end_to_end,
+        ));
     }
     all
 }

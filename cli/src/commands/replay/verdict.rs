@@ -19,8 +19,8 @@ pub(super) struct Judged {
     pub(super) notes: Vec<String>,
 }
 
-/// Compares a run's output with the oracle's. `again` looks at the output once more and lists what suspect cells
-/// hold. `decided`: the run went to its end, so that alarms are decided too.
+/// Compares a run's output with the oracle's. `again` looks at the output once more and lists what suspect
+/// cells hold. `decided`: the run went to its end, so that alarms are decided too.
 pub(super) fn judge(
     job: &Job<'_>,
     load: Load<'_>,
@@ -91,7 +91,11 @@ fn notes(comparison: &Comparison, listing: &Listing) -> Vec<String> {
         format!("{} {:?} at {}", alarm.facility, alarm.kind, alarm.time_ms)
     };
     some(listing.alarms_missing.count, "alarms are missing", told(&listing.alarms_missing, alarm));
-    some(listing.alarms_unexpected.count, "alarms must not have come", told(&listing.alarms_unexpected, alarm));
+    some(
+        listing.alarms_unexpected.count,
+        "alarms must not have come",
+        told(&listing.alarms_unexpected, alarm),
+    );
     some(comparison.not_partners.count, "rows have a tank that cannot be their partner", Vec::new());
     for (what, expected, found) in comparison.count_faults() {
         notes.push(format!("{what}: {found}, not {expected}"));

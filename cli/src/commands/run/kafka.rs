@@ -65,7 +65,8 @@ impl<'j, 's> Prepared<'j, 's> {
         Ok(Prepared { job, client, names, readings, connection, starts, ends, outputs, sink })
     }
 
-    /// A bounded run ends at these offsets instead of those of now: whoever sends knows how far the log will go.
+    /// A bounded run ends at these offsets instead of those of now: whoever sends knows how far the log will
+    /// go.
     pub(crate) fn end_at(&mut self, end: impl Fn(PartitionId) -> i64) {
         self.ends = self.starts.iter().map(|start| end(start.partition)).collect();
         self.bound();
