@@ -103,7 +103,7 @@ fn thirty_million_readings() {
     for mode in [JoinMode::All, JoinMode::Latest] {
         let gathered = Gathered::new(mode);
         let mut sink = gathered.sink(CountSink::default());
-        let began_ns = clock.now_ns();
+        let began_ns = thread_cpu_ns();
         for epoch in 0..200 {
             sink.begin(epoch).unwrap();
             for _ in 0..100 {
@@ -116,10 +116,16 @@ fn thirty_million_readings() {
             }
             sink.commit().unwrap();
         }
-        let took_ns = clock.now_ns() - began_ns;
-        println!("{mode:?}: {} ps a row in the sink", took_ns * 1_000 / 20_000_000);
+        let took_ns = thread_cpu_ns() - began_ns;
+        println!("{mode:?}: {} ps of CPU a row in the sink", took_ns * 1_000 / 20_000_000);
         assert_eq!(gathered.take().tally.row_totals().rows, 20_000_000);
     }
+}
+
+/// What this thread has used, from Linux; 0 elsewhere.
+fn thread_cpu_ns() -> u64 {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    text.split(' ').next().and_then(|ns| ns.parse().ok()).unwrap_or(0)
 }
 
 fn peak_resident() -> String {
