@@ -10,6 +10,7 @@ use wellstream_core::telemetry::{Stage, StageTimes, Totals};
 
 use crate::console::{per_s, thousands};
 use wellstream_replay::process;
+use wellstream_replay::report::{P50, P99, P99_9, percentile};
 
 /// What a run amounted to. The fields' names and order are the format.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -148,11 +149,8 @@ impl Latency {
     /// A percentile is told only with ten samples beyond it: fewer would be chance.
     /// `unit_ms` is what one unit of the histogram amounts to.
     fn new(samples: &Histogram<u64>, unit_ms: f64) -> Latency {
-        let percentile = |quantile: f64| {
-            let beyond = samples.len() as f64 * (1.0 - quantile);
-            (beyond > 9.999).then(|| samples.value_at_quantile(quantile) as f64 * unit_ms)
-        };
-        Latency { p50: percentile(0.5), p99: percentile(0.99), p999: percentile(0.999) }
+        let told = |quantile| percentile(samples, quantile).map(|value| value as f64 * unit_ms);
+        Latency { p50: told(P50), p99: told(P99), p999: told(P99_9) }
     }
 
     fn text(self, digits: usize) -> String {

@@ -28,7 +28,7 @@ use crossbeam_queue::ArrayQueue;
 use wellstream_core::engine::{Polled, Source, SourceError};
 use wellstream_core::record::{PartitionId, Record, Side};
 
-use crate::limits::{EMBEDDED_BATCH_BYTES, EMBEDDED_BATCH_RECORDS, EMBEDDED_BATCHES};
+use crate::limits::{EMBEDDED_BATCH_BYTES, EMBEDDED_BATCH_RECORDS, EMBEDDED_BATCHES, EMBEDDED_SPARE_BATCHES};
 use crate::scratch::Scratch;
 
 /// The partitions of both topics, in memory. A clone is the same log.
@@ -120,7 +120,7 @@ impl PartitionLog {
             id,
             bytes_max,
             full: ArrayQueue::new(EMBEDDED_BATCHES),
-            empty: ArrayQueue::new(EMBEDDED_BATCHES),
+            empty: ArrayQueue::new(EMBEDDED_SPARE_BATCHES),
             bytes: AtomicUsize::new(0),
             end: AtomicI64::new(0),
             finished: AtomicBool::new(false),
@@ -191,6 +191,12 @@ impl EmbeddedWriter {
     #[must_use]
     pub fn partition(&self) -> PartitionId {
         self.log.id
+    }
+
+    /// Batches that wait for the reader. While there are some, handing on a small one gains nothing.
+    #[must_use]
+    pub fn queued(&self) -> usize {
+        self.log.full.len()
     }
 
     /// Appends a record and returns its offset. The reader sees it once its batch is full, or on `flush`.

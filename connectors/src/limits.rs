@@ -8,6 +8,10 @@ pub const EMBEDDED_BATCH_RECORDS: usize = 1_024;
 /// Bytes after which an embedded batch is handed on, whatever its records.
 pub const EMBEDDED_BATCH_BYTES: usize = 256 << 10;
 
+/// Emptied batches that wait for one embedded partition's writer. Each keeps its memory, up to what a full
+/// one has: more of them than are in use at a time would be a leak by and by.
+pub const EMBEDDED_SPARE_BATCHES: usize = 16;
+
 /// Batches queued in one embedded partition; the bound in bytes is the one meant to act.
 pub const EMBEDDED_BATCHES: usize = 1_024;
 

@@ -227,13 +227,18 @@ impl Target for MemoryTarget<'_> {
 
     fn flush(&mut self) -> Result<(), TargetError> {
         for writer in &mut self.writers {
-            // A full partition keeps its records for the next flush.
-            let _ = writer.flush();
+            // A reader that is behind finds enough: its next batches may as well be larger. A full partition
+            // keeps its records for the next flush.
+            if writer.queued() < QUEUED_MAX {
+                let _ = writer.flush();
+            }
         }
         Ok(())
     }
 }
 
+/// Batches of a partition beyond which small ones are not handed on.
+const QUEUED_MAX: usize = 4;
 /// What the partitions may hold: some 0.4 s at 1M/s. What does not fit waits with the sender, and is late.
 const LOG_BYTES_MAX: usize = 64 << 20;
 /// From the engine's start to the first intended time, ns: its threads are up by then.

@@ -108,7 +108,7 @@ fn report(
         },
         result: result(plan, measured),
         verdict,
-        latencies: latencies(measured, asked.schedule.as_ref()),
+        latencies: latencies(measured, asked.schedule.as_ref(), target),
         timeline: measured.timeline.clone(),
         search,
     }
@@ -148,7 +148,7 @@ pub(super) fn outputs(totals: &Totals) -> Outputs {
 
 /// The series of a run. Without a schedule nothing was intended for a time of its own, so there is no slip,
 /// and no latency from end to end; what the engine's stages took is told all the same.
-fn latencies(measured: &Measured, schedule: Option<&Schedule>) -> Vec<Series> {
+fn latencies(measured: &Measured, schedule: Option<&Schedule>, target: &str) -> Vec<Series> {
     let series =
         |name: Stage, what: &str, ns| Series { name, what: what.to_owned(), ns: Distribution::of(ns) };
     let mut all = Vec::new();
@@ -156,8 +156,8 @@ fn latencies(measured: &Measured, schedule: Option<&Schedule>) -> Vec<Series> {
         all.push(series(Stage::Slip, "intended time to actual sending", &measured.slip));
     }
     for (engine, name) in EngineStage::ALL.into_iter().zip(&Stage::ALL[1..7]) {
-        // Its records carry times of the scenario, not of their sending.
-        let is_told = engine != EngineStage::Ingest;
+        // Records in memory carry times of the scenario, not of their sending.
+        let is_told = engine != EngineStage::Ingest || target == "kafka";
         if let Some(ns) = measured.totals.stages.get(engine).filter(|_| is_told) {
             all.push(series(*name, engine.what(), ns));
         }
