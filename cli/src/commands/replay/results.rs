@@ -81,7 +81,7 @@ fn report(
     let (outcome, reasons) = outcome::judge(plan, measured, verdict.as_ref().map(|verdict| verdict.ok));
     let scenario = &asked.scenario;
     let profile = asked.schedule.as_ref().map_or("max", |schedule| schedule.profile().name());
-    let rate = plan.rate_per_s.map_or_else(|| "max".to_owned(), |rate| format!("{rate:.0}/s"));
+    let rate = plan.rate_per_s.map_or_else(|| "max".to_owned(), short);
     let started_ms = job.clock.wall_ms() - i64::try_from(measured.elapsed_ns / 1_000_000).unwrap_or(0);
     Report {
         format: FORMAT.to_owned(),
@@ -129,6 +129,18 @@ fn result(plan: &Plan, measured: &Measured) -> RunResult {
         late: lanes.late(),
         quarantined: named(lanes.by_reason(Fate::Quarantined)),
     }
+}
+
+/// A rate as short as it is typed: 1M/s, 2.5k/s.
+fn short(rate_per_s: f64) -> String {
+    let (number, unit) = match rate_per_s {
+        rate if rate >= 1e6 => (rate / 1e6, "M"),
+        rate if rate >= 1e3 => (rate / 1e3, "k"),
+        rate => (rate, ""),
+    };
+    // Three decimals at most, and none that say nothing.
+    let digits = format!("{number:.3}");
+    format!("{}{unit}/s", digits.trim_end_matches('0').trim_end_matches('.'))
 }
 
 /// What the engine put out.
@@ -192,4 +204,16 @@ fn print(form: SummaryForm, report: &Report, measured: &Measured) -> Result<(), 
     stdout.write_all(text.as_bytes())?;
     stdout.flush()?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rates_are_short() {
+        for (rate, text) in [(1e6, "1M/s"), (2_500.0, "2.5k/s"), (333_333.0, "333.333k/s"), (7.0, "7/s")] {
+            assert_eq!(short(rate), text);
+        }
+    }
 }
