@@ -182,8 +182,9 @@ fn both_signals_end_a_run_cleanly_and_the_next_one_repeats_nothing() {
         rows += summary["rows"].as_u64().unwrap();
         let wells = summary["events_in"]["wells"].as_u64().unwrap();
         events += wells + summary["events_in"]["tanks"].as_u64().unwrap();
-        assert!(wells > 0, "in mid-run? {summary}");
+        events
     };
+    let mut left_behind = Vec::new();
     // Signalled as soon as there are rows: the second run has them before its rebuild is done.
     for signal in ["INT", "TERM"] {
         drop(std::fs::remove_file(&followed));
@@ -192,10 +193,12 @@ fn both_signals_end_a_run_cleanly_and_the_next_one_repeats_nothing() {
         run.wait_until("the first rows", || written() > 0);
         run.signal(signal);
         let ended = run.finish();
-        count(&ended.summary());
+        left_behind.push(400_000 - count(&ended.summary()));
         assert!(!ended.stderr.contains("ERROR"), "{}", ended.stderr);
     }
-    count(&world.run(&["--sink", "kafka", "--until-end"]).finish().summary());
+    // A slow machine may let the second run read everything before its signal arrives.
+    assert!(left_behind[0] > 0, "the first signal came in mid-run");
+    let events = count(&world.run(&["--sink", "kafka", "--until-end"]).finish().summary());
     assert_eq!(events, 400_000, "every reading counts once");
     let ids = world.row_ids();
     let mut distinct = ids.clone();

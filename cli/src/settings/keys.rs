@@ -125,7 +125,7 @@ pub(crate) const KEYS: &[Key] = &[
     key("max", Kind::Switch, Some("false"), REPLAY, "BOOL", "As fast as it goes"),
     key("rate", Kind::Rate, None, REPLAY, "N/s", "Readings per second, such as 1M/s: sent at their intended times, whatever the target does"),
     key("speed", Kind::Factor, None, REPLAY, "Nx", "So many times as fast as the scenario's event time, such as 10x"),
-    key("engine", Kind::Choice(&["here", "external", "none"]), None, REPLAY, "WHERE", "Where the engine runs that is measured: here, external (only the output topics are watched), none (only sent) [default: here, with brokers none]"),
+    key("engine", Kind::Choice(&["here", "external", "none"]), None, REPLAY, "WHERE", "Where the measured engine runs: here, external, none [default: here; with brokers none]"),
     key("profile", Kind::Choice(&["constant", "poisson", "ramp", "step", "spike", "sine"]), Some("constant"), REPLAY, "SHAPE", "Shape of the rate over time; --rate is its mean"),
     key("warmup", Kind::Span, Some("0s"), REPLAY, "SPAN", "Left out of the histograms, not of the verdict"),
     key("verify", Kind::Switch, Some("false"), REPLAY, "BOOL", "Compare the output with the oracle's; the exit code says whether it is equal"),
