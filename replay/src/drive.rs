@@ -15,6 +15,7 @@ use wellstream_core::telemetry::Totals;
 
 use crate::observe::Observation;
 use crate::pace::Progress;
+use crate::process;
 use crate::report::Interval;
 
 pub use kafka::{Engine, KafkaMeasured, KafkaRun, bases, run_on_kafka};
@@ -69,6 +70,8 @@ pub struct Measured {
     pub timeline: Vec<Interval>,
     /// Sampled rows whose inputs' times were no longer known.
     pub unmeasured: u64,
+    /// User and system time that the process took for this run, seconds.
+    pub cpu_s: f64,
 }
 
 impl Measured {
@@ -78,6 +81,7 @@ impl Measured {
         observation: &Observation,
         totals: Option<Totals>,
         timeline: Vec<Interval>,
+        cpu_before_s: f64,
     ) -> Measured {
         let sent = progress.sent.load(Ordering::Relaxed);
         let sending_ns = progress.last_sent_ns.load(Ordering::Relaxed);
@@ -93,6 +97,7 @@ impl Measured {
             slip: progress.slip.total(),
             timeline,
             unmeasured: observation.unmeasured.load(Ordering::Relaxed),
+            cpu_s: process::cpu_s() - cpu_before_s,
         }
     }
 

@@ -19,6 +19,7 @@ use crate::generate::GeneratedRecord;
 use crate::load::{Ahead, Load};
 use crate::observe::{IntendedTimes, Observation};
 use crate::pace::{Pacer, Progress, Taken, Target, TargetError};
+use crate::process;
 use crate::schedule::Schedule;
 
 /// Where a run's records go, and where its results come from.
@@ -108,7 +109,7 @@ pub fn run_on_kafka(
     look: &mut (dyn FnMut(&Look) + Send),
 ) -> Result<KafkaMeasured, DriveError> {
     let KafkaRun { connection, names, partitions, open_records, plan, schedule, stop, engine_stop } = run;
-    let clock = MachineClock::start();
+    let (clock, cpu_before_s) = (MachineClock::start(), process::cpu_s());
     let sender = Sender::open(connection).map_err(refused)?;
     let ahead = Ahead::start(load, clock)?;
     ahead.wait_until_ready();
@@ -166,7 +167,7 @@ pub fn run_on_kafka(
     let totals = totals?;
     sent?;
     let watched = watched.transpose().map_err(refused)?;
-    let measured = Measured::gather(&progress, &observation, totals, timeline);
+    let measured = Measured::gather(&progress, &observation, totals, timeline, cpu_before_s);
     Ok(KafkaMeasured { measured, watched })
 }
 

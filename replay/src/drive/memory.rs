@@ -19,6 +19,7 @@ use crate::generate::GeneratedRecord;
 use crate::load::{Ahead, Load, LoadError};
 use crate::observe::{IntendedTimes, Observation, ObservedSink};
 use crate::pace::{Pacer, Progress, Stopped, Taken, Target, TargetError};
+use crate::process;
 use crate::schedule::Schedule;
 
 /// Everything that a run in memory needs besides its load.
@@ -80,7 +81,7 @@ pub fn run_in_memory<K: Sink>(
     sink: K,
 ) -> Result<(Measured, K), DriveError> {
     let MemoryRun { engine, schemas, partitions, open_records, plan, schedule, stop, look } = run;
-    let clock = MachineClock::start();
+    let (clock, cpu_before_s) = (MachineClock::start(), process::cpu_s());
     let (log, writers) = EmbeddedLog::new(partitions[0], partitions[1], LOG_BYTES_MAX);
     let resume = resume(&log, partitions, engine)?;
     let ahead = Ahead::start(load, clock)?;
@@ -124,7 +125,7 @@ pub fn run_in_memory<K: Sink>(
     let report = report?;
     sent?;
     let is_finished = report.ending == Ending::Finished;
-    let mut measured = Measured::gather(&progress, &observation, Some(report.totals), timeline);
+    let mut measured = Measured::gather(&progress, &observation, Some(report.totals), timeline, cpu_before_s);
     measured.drained &= is_finished;
     Ok((measured, report.sink.into_inner()))
 }

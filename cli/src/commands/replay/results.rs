@@ -121,7 +121,7 @@ fn result(plan: &Plan, measured: &Measured) -> RunResult {
         events_sent: measured.sent,
         achieved_per_s: measured.achieved_per_s(plan),
         elapsed_s: measured.elapsed_ns as f64 / 1e9,
-        cpu_s: process::cpu_s(),
+        cpu_s: measured.cpu_s,
         max_rss_bytes: process::max_rss_bytes(),
         drained: measured.drained,
         outputs: Some(outputs(&measured.totals)),
