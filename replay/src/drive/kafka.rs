@@ -35,6 +35,8 @@ pub struct KafkaRun<'a> {
     pub plan: Plan,
     /// The schedule, for the rate that was offered over time.
     pub schedule: Option<&'a Schedule>,
+    /// Records get the load's Kafka timestamps instead of those of their sending.
+    pub is_stamped: bool,
     /// Set from outside: sending ends.
     pub stop: &'a AtomicBool,
     /// Set here when less was sent than planned: the engine here would wait for the rest for ever.
@@ -107,7 +109,8 @@ pub fn run_on_kafka(
     engine: Engine<'_>,
     look: &mut (dyn FnMut(&Look) + Send),
 ) -> Result<KafkaMeasured, DriveError> {
-    let KafkaRun { connection, names, partitions, open_records, plan, schedule, stop, engine_stop } = run;
+    let KafkaRun { connection, names, partitions, open_records, plan, schedule, is_stamped, .. } = run;
+    let KafkaRun { stop, engine_stop, .. } = run;
     let clock = MachineClock::start();
     let sender = Sender::open(connection).map_err(refused)?;
     let ahead = Ahead::start(load, clock)?;
@@ -124,7 +127,8 @@ pub fn run_on_kafka(
     let (sent, watched, timeline, totals) = std::thread::scope(|scope| {
         let sending = scope.spawn(|| {
             let topics = [names.wells.as_str(), names.tanks.as_str()];
-            let target = KafkaTarget { sender, topics, next: bases.to_vec(), observation: &observation };
+            let (next, observation) = (bases.to_vec(), &*observation);
+            let target = KafkaTarget { sender, topics, next, is_stamped, observation };
             let mut pacer = Pacer::new(&clock, target, start_ns, &progress);
             let stopped = || stop.load(Ordering::Relaxed) || over.load(Ordering::Relaxed);
             let sent = send_all(&ahead, &mut pacer, plan, &stopped);
@@ -176,6 +180,7 @@ struct KafkaTarget<'a> {
     topics: [&'a str; 2],
     /// The next offset of each partition.
     next: Vec<(PartitionId, i64)>,
+    is_stamped: bool,
     observation: &'a Observation,
 }
 
@@ -189,7 +194,8 @@ impl Target for KafkaTarget<'_> {
         };
         self.observation.times().note(record.partition, *offset, intended_ns);
         let place = (self.topics[record.partition.side.index()], record.partition.number);
-        let taken = self.sender.try_send(place, Some(record.key), record.value).map_err(refused)?;
+        let stamp_ms = self.is_stamped.then_some(record.timestamp_ms);
+        let taken = self.sender.try_send(place, record.kafka_key(), record.value, stamp_ms).map_err(refused)?;
         *offset += i64::from(taken);
         if taken {
             return Ok(Taken::Yes);

@@ -72,6 +72,11 @@ impl<'j, 's> Prepared<'j, 's> {
         self.bound();
     }
 
+    /// Values are read by these schemas, not by those of the settings.
+    pub(crate) fn read_by(&mut self, readings: Arc<dyn Schemas>) {
+        self.readings = readings;
+    }
+
     /// The ends of a bounded run are those of its first start.
     fn bound(&mut self) {
         for (start, end) in self.starts.iter_mut().zip(&self.ends) {
