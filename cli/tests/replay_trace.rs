@@ -85,8 +85,7 @@ fn a_trace_comes_to_what_its_scenario_comes_to_at_every_pace() {
     let dir = tempfile::tempdir().unwrap();
     for scenario in ["poison", "nulls"] {
         let path = trace(dir.path(), &generator(scenario), 20_000, TOPICS);
-        let generated =
-            replay(&["--scenario", scenario, "--events", "20k", "--max", "--summary", "json"]);
+        let generated = replay(&["--scenario", scenario, "--events", "20k", "--max", "--summary", "json"]);
         let expected = output(&generated);
         assert!(expected["rows"].as_u64() > Some(1_000), "{expected}");
         assert_ne!(expected[if scenario == "nulls" { "dropped" } else { "quarantined" }], Value::from(0));

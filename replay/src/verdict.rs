@@ -56,6 +56,6 @@ pub use crate::oracle::{CellId, Counts, Expected, Listed, NotPartners, Suspects,
 pub use compare::{Comparison, Difference, Summary, compare};
 pub use declared::{Contradiction, DeclaredError};
 pub use expect::{Load, Look, RawStream};
-pub use recorded::{RecordedRun, RecordedRunError};
 pub use listing::{Listing, Names, Repeated, WrongRow};
+pub use recorded::{RecordedRun, RecordedRunError};
 pub use sink::{CellSink, Found, Gathered};

@@ -87,12 +87,16 @@ impl std::fmt::Debug for Engine<'_> {
     }
 }
 
+/// Runs an engine; hears whom to tell how many readings it has committed.
+pub type EngineHere<'e> = dyn FnMut(&dyn Fn(u64)) -> Result<Totals, String> + 'e;
+
 /// How a run on Kafka gets its results.
 pub enum Engine<'e> {
     /// Nobody watches: records are sent, and that is all.
     Nobody,
-    /// Runs on a thread of this process until it has read everything, or is told to stop.
-    Here(&'e mut dyn FnMut() -> Result<Totals, String>),
+    /// Runs on a thread of this process until it has read everything, or is told to stop; tells how many
+    /// readings it has committed.
+    Here(&'e mut EngineHere<'e>),
     /// Runs elsewhere.
     External,
 }
@@ -123,6 +127,10 @@ pub fn run_on_kafka(
     let looker = Looker::new(&clock, &progress, &observation, schedule, plan);
     let committed = looker.committed();
     let is_here = matches!(engine, Engine::Here(_));
+    if !is_here {
+        // Nobody tells: the backlog is what is due and not sent.
+        committed.store(u64::MAX, Ordering::Relaxed);
+    }
     let engine_done = AtomicBool::new(!is_here);
     let (sent, watched, timeline, totals) = std::thread::scope(|scope| {
         let sending = scope.spawn(|| {
@@ -150,7 +158,7 @@ pub fn run_on_kafka(
         });
         let totals = match engine {
             Engine::Here(engine) => {
-                let totals = engine();
+                let totals = engine(&|events| committed.store(events, Ordering::Relaxed));
                 engine_done.store(true, Ordering::Release);
                 if totals.is_err() {
                     over.store(true, Ordering::Relaxed);
@@ -195,7 +203,8 @@ impl Target for KafkaTarget<'_> {
         self.observation.times().note(record.partition, *offset, intended_ns);
         let place = (self.topics[record.partition.side.index()], record.partition.number);
         let stamp_ms = self.is_stamped.then_some(record.timestamp_ms);
-        let taken = self.sender.try_send(place, record.kafka_key(), record.value, stamp_ms).map_err(refused)?;
+        let taken =
+            self.sender.try_send(place, record.kafka_key(), record.value, stamp_ms).map_err(refused)?;
         *offset += i64::from(taken);
         if taken {
             return Ok(Taken::Yes);

@@ -119,7 +119,10 @@ impl RecordedLoad {
 
 impl std::fmt::Debug for RecordedLoad {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("RecordedLoad").field("next", &self.next).field("end", &self.end).finish_non_exhaustive()
+        f.debug_struct("RecordedLoad")
+            .field("next", &self.next)
+            .field("end", &self.end)
+            .finish_non_exhaustive()
     }
 }
 

@@ -152,9 +152,9 @@ impl Recording {
 
     /// How many records each of so many partitions gets.
     pub fn records(&self, partitions: [u32; 2]) -> BTreeMap<PartitionId, u64> {
-        let ids = Side::BOTH.into_iter().flat_map(|side| {
-            (0..partitions[side.index()]).map(move |number| PartitionId { side, number })
-        });
+        let ids = Side::BOTH
+            .into_iter()
+            .flat_map(|side| (0..partitions[side.index()]).map(move |number| PartitionId { side, number }));
         ids.map(|id| (id, self.records.get(&id).copied().unwrap_or(0))).collect()
     }
 

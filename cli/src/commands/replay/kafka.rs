@@ -130,12 +130,7 @@ impl<'j> Field<'j> {
     }
 
     /// Sends the load and watches what comes out.
-    fn run(
-        &self,
-        source: &Source<'_>,
-        plan: Plan,
-        choice: EngineChoice,
-    ) -> Result<KafkaMeasured, Failure> {
+    fn run(&self, source: &Source<'_>, plan: Plan, choice: EngineChoice) -> Result<KafkaMeasured, Failure> {
         let job = self.job;
         let watch = match choice {
             EngineChoice::None => None,
@@ -154,9 +149,9 @@ impl<'j> Field<'j> {
             EngineChoice::Here => Some(self.prepare(&engine_job, source)?),
             _ => None,
         };
-        let mut go = || -> Result<Totals, String> {
+        let mut go = |tell: &dyn Fn(u64)| -> Result<Totals, String> {
             let prepared = prepared.take().ok_or("the engine runs once")?;
-            prepared.go().map_err(Failure::message)
+            prepared.go(tell).map_err(Failure::message)
         };
         let engine = match choice {
             EngineChoice::Here => Engine::Here(&mut go),

@@ -150,7 +150,8 @@ impl<'a> Source<'a> {
                 })
             }
             Source::Recorded { asked, new_ids, .. } => {
-                let load = RecordedLoad::start(&asked.recording, asked.pace()).map_err(anyhow::Error::from)?;
+                let load =
+                    RecordedLoad::start(&asked.recording, asked.pace()).map_err(anyhow::Error::from)?;
                 Box::new(load.stamped(began_ms).with_ids(new_ids.clone()))
             }
         })
@@ -175,8 +176,7 @@ impl<'a> Source<'a> {
         question: impl FnOnce(&dyn Oracle) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
         let bases = &field.bases;
-        let offset =
-            |partition: PartitionId, nth: i64| bases.get(&partition).map_or(nth, |base| base + nth);
+        let offset = |partition: PartitionId, nth: i64| bases.get(&partition).map_or(nth, |base| base + nth);
         match self {
             Source::Generated { generator, .. } => {
                 let stamped = |_: &_| field.began_ms;

@@ -212,8 +212,8 @@ fn once<K: Sink>(
 ) -> Result<(Measured, K), Failure> {
     let TraceAsked { recording, schedule, .. } = asked;
     let run = MemoryRun {
-        // A trace may have one partition's records far before another's. The sender waits for a full partition,
-        // so the engine must not wait for one that is behind: both would for ever.
+        // A trace may have one partition's records far before another's. The sender waits for a full
+        // partition, so the engine must not wait for one that is behind: both would for ever.
         engine: &EngineSettings { max_ahead_ms: i64::MAX, ..job.engine(true) },
         schemas: Arc::new(recording.reader_schemas()),
         partitions: recording.partitions(),
