@@ -28,9 +28,9 @@ pub(crate) enum Command {
     /// Reads, joins, scores, raises alarms: embedded, or on Kafka with --brokers
     #[command(after_help = RUN_EXAMPLES)]
     Run(Flags<RUN>),
-    /// Generates load: into the engine here, or to Kafka with --brokers
+    /// Sends load, generated or from a trace: into the engine here, or to Kafka with --brokers
     #[command(after_help = REPLAY_EXAMPLES)]
-    Replay(Flags<REPLAY>),
+    Replay(LoadArgs),
     /// Records topics into a trace, as they are: until Ctrl-C, --until-end, --duration or --events
     #[command(after_help = RECORD_EXAMPLES)]
     Record(RecordArgs),
@@ -119,6 +119,17 @@ pub(crate) struct ReplayArgs {
     pub(crate) flags: Flags<QUARANTINE>,
 }
 
+/// `wellstream replay`.
+#[derive(Debug, Args)]
+pub(crate) struct LoadArgs {
+    /// A trace to send instead of a scenario
+    #[arg(value_name = "TRACE")]
+    pub(crate) trace: Option<PathBuf>,
+    /// Settings.
+    #[command(flatten)]
+    pub(crate) flags: Flags<REPLAY>,
+}
+
 /// `wellstream record`.
 #[derive(Debug, Args)]
 pub(crate) struct RecordArgs {
@@ -203,7 +214,9 @@ Examples:
 const REPLAY_EXAMPLES: &str = "\
 Examples:
   wellstream replay --events 2M --max
-  wellstream replay --events 2M --max --brokers localhost:9092 --schema-registry http://localhost:8081";
+  wellstream replay --rate 100k/s --duration 60s --verify
+  wellstream replay --events 2M --max --brokers localhost:9092 --schema-registry http://localhost:8081
+  wellstream replay day.avro --speed 10x --verify --report out";
 
 const RECORD_EXAMPLES: &str = "\
 Examples:

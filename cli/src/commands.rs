@@ -25,7 +25,7 @@ pub(crate) fn dispatch(cli: Cli) -> Result<(), Failure> {
     let prepare = |flags: &[_]| prepare(file.as_deref(), flags);
     match cli.command {
         Command::Run(flags) => run::run(&prepare(&flags.given)?.settings),
-        Command::Replay(flags) => replay::replay(&prepare(&flags.given)?),
+        Command::Replay(args) => replay::replay(&prepare(&args.flags.given)?, args.trace.as_deref()),
         Command::Record(args) => record::record(&prepare(&args.flags.given)?.settings, &args),
         Command::Inspect(args) => inspect::inspect(&prepare(&args.flags.given)?.settings, &args),
         Command::Config(args) => config::config(&args, file.as_deref()),

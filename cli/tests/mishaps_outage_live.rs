@@ -102,8 +102,16 @@ fn recovers(what: &str, goes: &str, comes: &'static str, cores_max: f64) {
     assert!(said.lines().count() <= 14, "{said}");
     drop(outage);
     let ended = run.finish();
-    assert_same(&ended.summary(), &undisturbed);
-    assert!(ended.stderr.matches("works again").count() <= 8, "{}", ended.stderr);
+    if ended.code == Some(0) {
+        assert_same(&ended.summary(), &undisturbed);
+        assert!(ended.stderr.matches("works again").count() <= 8, "{}", ended.stderr);
+    } else {
+        // A broker that froze was fenced meanwhile; the producer may not find it again before its records
+        // time out.
+        assert_eq!(goes, "pause", "{}", ended.stderr);
+        assert!(ended.error(3).contains("the next start repeats the epoch"), "{}", ended.stderr);
+        world.run(&["--until-end", "--sink", "kafka"]).finish().summary();
+    }
     let mut ids = world.row_ids();
     let sent = ids.len();
     ids.dedup();
@@ -119,17 +127,27 @@ fn a_broker_that_is_killed_in_mid_run_changes_nothing() {
 #[test]
 #[ignore = "freezes the broker that other tests use: scripts/outage"]
 fn a_broker_that_freezes_in_mid_run_changes_nothing() {
+    if !is_full_size("it may take four minutes") {
+        return;
+    }
     // librdkafka's idempotent producer polls without a pause while a batch is ready behind one that is not
     // acknowledged, so one of its threads may be busy; ours are not.
     recovers("frozen", "pause", "resume", 1.3);
+}
+
+fn is_full_size(why: &str) -> bool {
+    let is_full = std::env::var("WELLSTREAM_SIZE").is_ok_and(|size| size == "full");
+    if !is_full {
+        println!("skipped: {why}; WELLSTREAM_SIZE=full runs it");
+    }
+    is_full
 }
 
 /// Two minutes for the commit, five for connecting anew: at full size only.
 #[test]
 #[ignore = "kills the broker that other tests use: scripts/outage"]
 fn a_broker_that_stays_away_ends_the_run_and_the_next_one_goes_on() {
-    if std::env::var("WELLSTREAM_SIZE").is_ok_and(|size| size != "full") {
-        println!("skipped: it takes seven minutes; WELLSTREAM_SIZE=full runs it");
+    if !is_full_size("it takes seven minutes") {
         return;
     }
     let Some((world, undisturbed)) = loaded("gone") else { return };

@@ -126,6 +126,7 @@ fn commit<K: Sink>(
     let Control { stop, duration, observe } = control;
     let mut idle = Idle::default();
     let mut observed_ms = 0;
+    let mut watchdog = Watchdog::default();
     let mut asked_ms = None;
     loop {
         let now = now(clock);
@@ -140,6 +141,13 @@ fn commit<K: Sink>(
             // on.)
             return Ok(Ending::Finished);
         }
+        if watchdog.is_stalled(now.mono_ms(), shared) {
+            tracing::warn!(
+                "no record came for {} s although there are some: a client may be stuck",
+                STALL_MS_MAX / 1_000
+            );
+            return Ok(Ending::Restart);
+        }
         match committer.poll(now)? {
             Progress::Working(done) => idle.after(done, clock),
             Progress::Finished => return Ok(Ending::Finished),
@@ -149,6 +157,29 @@ fn commit<K: Sink>(
             observed_ms = now.mono_ms();
             observe(committer.totals(), shared);
         }
+    }
+}
+
+/// Notices that nothing is read although there is something to read: a client that a broker's restart has
+/// left stuck says nothing.
+#[derive(Debug, Default)]
+struct Watchdog {
+    progress: u64,
+    /// When it last rose, or when there was nothing to read.
+    since_ms: i64,
+    looked_ms: i64,
+}
+
+impl Watchdog {
+    fn is_stalled(&mut self, now_ms: i64, shared: &Shared) -> bool {
+        let progress = shared.progress();
+        // A committer that was held up by its sink has held the lanes up, too.
+        let was_away = now_ms - self.looked_ms > AWAY_MS;
+        if progress != self.progress || was_away || !shared.has_unread() || shared.stopping() {
+            self.since_ms = now_ms;
+        }
+        (self.progress, self.looked_ms) = (progress, now_ms);
+        now_ms - self.since_ms >= STALL_MS_MAX
     }
 }
 
@@ -248,5 +279,9 @@ const SLEEP_DOUBLINGS: u32 = 5;
 /// How long a rebuild may delay the end of a run that is asked to stop, ms: nothing is committed before it is
 /// done, and rows that were put out meanwhile would come again with the next run.
 const REBUILD_WAIT_MS_MAX: i64 = 10_000;
+/// Records that wait for so long without one being read, ms: longer than a broker takes to restart.
+const STALL_MS_MAX: i64 = 60_000;
+/// A committer that was not here for so long was held up, ms.
+const AWAY_MS: i64 = 1_000;
 /// How often the observer is called, ms.
 const OBSERVE_MS: i64 = 250;

@@ -18,7 +18,7 @@ use crate::pace::Progress;
 use crate::process;
 use crate::report::Interval;
 
-pub use kafka::{Engine, KafkaMeasured, KafkaRun, bases, run_on_kafka};
+pub use kafka::{Engine, EngineHere, KafkaMeasured, KafkaRun, bases, run_on_kafka};
 pub use looker::Look;
 pub use memory::{DriveError, MemoryRun, run_in_memory};
 pub use watch::{Watch, Watched};

@@ -28,3 +28,10 @@ pub const INSPECT_KEYS_MAX: usize = 2_000_000;
 
 /// Partitions that an inspection tells apart: no cluster has as many in one recording.
 pub const INSPECT_PARTITIONS_MAX: usize = 100_000;
+
+/// Partitions of a topic in a trace that is sent: more than brokers allow a topic in practice, and a foreign
+/// file must not fill the memory.
+pub const RECORDING_PARTITIONS_MAX: u32 = 10_000;
+
+/// Schema ids that are told apart in a trace that is sent: a file of noise must not fill the memory.
+pub const RECORDING_IDS_MAX: usize = 10_000;

@@ -4,6 +4,8 @@
 //! times, through a bounded queue. Drops: nothing; blocks come back and are filled again.
 
 mod generated;
+mod recording;
+mod recorded;
 
 use std::io;
 use std::sync::Arc;
@@ -17,6 +19,8 @@ use wellstream_connectors::MachineClock;
 use crate::generate::Block;
 
 pub use generated::{GeneratedLoad, Stamp};
+pub use recorded::{RecordedLoad, RecordedPace};
+pub use recording::{Extent, RecordedSchemas, Recording, RecordingError};
 
 /// Records and when each is to be sent.
 #[derive(Clone, Debug, Default)]
@@ -48,6 +52,12 @@ pub trait Load: Send {
     /// # Errors
     /// The trace cannot be read on.
     fn fill(&mut self, block: &mut LoadBlock) -> Result<(), LoadError>;
+}
+
+impl Load for Box<dyn Load> {
+    fn fill(&mut self, block: &mut LoadBlock) -> Result<(), LoadError> {
+        (**self).fill(block)
+    }
 }
 
 /// Why a load cannot go on. No retry helps.

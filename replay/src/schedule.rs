@@ -15,6 +15,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 /// The shape of a rate over time. All have the rate asked for as their mean over the whole run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -32,10 +33,12 @@ pub enum Profile {
     Spike,
     /// Four waves between 0.5 and 1.5 times the mean.
     Sine,
+    /// As the records of a trace were sent, faster or slower: only [`Schedule::recorded`] has it.
+    Recorded,
 }
 
 impl Profile {
-    /// All of them.
+    /// All that a rate can be asked for in.
     pub const ALL: [Profile; 6] =
         [Profile::Constant, Profile::Poisson, Profile::Ramp, Profile::Step, Profile::Spike, Profile::Sine];
 
@@ -48,13 +51,14 @@ impl Profile {
             Profile::Step => "step",
             Profile::Spike => "spike",
             Profile::Sine => "sine",
+            Profile::Recorded => "recorded",
         }
     }
 
     /// The share of all readings that is due in the first `part` of the run; both between 0 and 1.
     fn share(self, part: f64) -> f64 {
         match self {
-            Profile::Constant | Profile::Poisson => part,
+            Profile::Constant | Profile::Poisson | Profile::Recorded => part,
             Profile::Ramp => part * (0.2 + 0.8 * part),
             Profile::Step => {
                 let step = (part * 4.0).floor().min(3.0);
@@ -72,7 +76,7 @@ impl Profile {
     /// The rate at a part of the run, as a multiple of the mean: the slope of `share`.
     fn slope(self, part: f64) -> f64 {
         match self {
-            Profile::Constant | Profile::Poisson => 1.0,
+            Profile::Constant | Profile::Poisson | Profile::Recorded => 1.0,
             Profile::Ramp => 0.2 + 1.6 * part,
             Profile::Step => 0.4 * ((part * 4.0).floor().min(3.0) + 1.0),
             Profile::Spike if (SPIKE[0]..SPIKE[1]).contains(&part) => 3.25,
@@ -128,6 +132,8 @@ pub struct Schedule {
     rate_per_s: f64,
     events: u64,
     seed: u64,
+    /// For [`Profile::Recorded`]: when some records in a row are due, ns, and how many are due until then.
+    runs: Arc<[(u64, u64)]>,
 }
 
 /// Why there is no such schedule. No retry helps: the rate or the number must change.
@@ -164,7 +170,34 @@ impl Schedule {
         if days >= DAYS_MAX {
             return Err(ScheduleError::TooLong { events, rate_per_s, days });
         }
-        Ok(Schedule { profile, rate_per_s, events, seed })
+        Ok(Schedule { profile, rate_per_s, events, seed, runs: Arc::default() })
+    }
+
+    /// The schedule of a trace, of which no more is kept than who looks on needs: runs of records that are
+    /// due at about the same time, each as (that time in ns, the number of records up to its end); and when
+    /// the last one is due, ns. Whoever sends the records takes their exact times from the trace.
+    ///
+    /// ```
+    /// use wellstream_replay::schedule::Schedule;
+    /// let schedule = Schedule::recorded(vec![(0, 2), (500_000_000, 5)], 510_000_000)?;
+    /// assert_eq!(schedule.times().collect::<Vec<_>>(), [0, 0, 500_000_000, 500_000_000, 500_000_000]);
+    /// assert_eq!(schedule.rate_per_s(), 4.0 / 0.51); // the last of five is due four gaps behind the first
+    /// # Ok::<(), wellstream_replay::schedule::ScheduleError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// It would take longer than any run may.
+    pub fn recorded(runs: impl Into<Arc<[(u64, u64)]>>, last_ns: u64) -> Result<Schedule, ScheduleError> {
+        let runs = runs.into();
+        let events = runs.last().map_or(0, |(_, until)| *until);
+        let gaps = events.saturating_sub(1) as f64;
+        // A trace that is due all at once has no rate; one record alone takes a second.
+        let rate_per_s = if gaps > 0.0 { (gaps * 1e9 / last_ns as f64).min(RATE_MAX) } else { 1.0 };
+        let days = last_ns as f64 / NS_PER_DAY;
+        if days >= DAYS_MAX {
+            return Err(ScheduleError::TooLong { events, rate_per_s, days });
+        }
+        Ok(Schedule { profile: Profile::Recorded, rate_per_s, events, seed: 0, runs })
     }
 
     /// How many readings a run of this rate and length has.
@@ -202,6 +235,7 @@ impl Schedule {
             random: fastrand::Rng::with_seed(self.seed ^ SALT),
             at_s: 0.0,
             part: 0.0,
+            run: 0,
         }
     }
 }
@@ -214,6 +248,7 @@ pub struct Times {
     random: fastrand::Rng,
     at_s: f64,
     part: f64,
+    run: usize,
 }
 
 impl Iterator for Times {
@@ -221,7 +256,7 @@ impl Iterator for Times {
 
     #[inline]
     fn next(&mut self) -> Option<u64> {
-        let Schedule { profile, rate_per_s, events, .. } = self.schedule;
+        let Schedule { profile, rate_per_s, events, ref runs, .. } = self.schedule;
         let index = self.next;
         if index >= events {
             return None;
@@ -233,6 +268,12 @@ impl Iterator for Times {
                 // 1 - f64() is above 0, so the gap is finite.
                 self.at_s -= (1.0 - self.random.f64()).ln() / rate_per_s;
                 to_ns(self.at_s)
+            }
+            Profile::Recorded => {
+                while runs[self.run].1 <= index {
+                    self.run += 1;
+                }
+                runs[self.run].0
             }
             shape => {
                 let span_s = events as f64 / rate_per_s;
@@ -261,6 +302,7 @@ pub const RATE_MIN: f64 = 0.01;
 /// The fastest schedule, per second: beyond it the times of a schedule would be all the work there is.
 pub const RATE_MAX: f64 = 1e8;
 const DAYS_MAX: f64 = 100.0;
+const NS_PER_DAY: f64 = 86_400e9;
 /// Where the spike begins and ends, in parts of the run.
 const SPIKE: [f64; 2] = [0.45, 0.55];
 /// Four waves, in radians.

@@ -45,6 +45,7 @@
 //! ```
 
 mod expect;
+mod recorded;
 mod sink;
 mod compare;
 mod explain;
@@ -56,4 +57,5 @@ pub use compare::{Comparison, Difference, Summary, compare};
 pub use declared::{Contradiction, DeclaredError};
 pub use expect::{Load, Look, RawStream};
 pub use listing::{Listing, Names, Repeated, WrongRow};
+pub use recorded::{RecordedRun, RecordedRunError};
 pub use sink::{CellSink, Found, Gathered};

@@ -32,6 +32,17 @@ impl Default for Topics {
     }
 }
 
+impl Topics {
+    /// The side whose readings a topic has; `None` for any other topic.
+    pub fn side(&self, topic: &str) -> Option<Side> {
+        match topic {
+            topic if topic == self.wells => Some(Side::Well),
+            topic if topic == self.tanks => Some(Side::Tank),
+            _ => None,
+        }
+    }
+}
+
 /// Why a log cannot be judged. No retry helps.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum VerifyError {
@@ -79,11 +90,8 @@ pub fn judge_trace(
 ) -> Result<Judged, VerifyError> {
     let mut raw = RawJudge::new(schemas, rules);
     for record in records {
-        let side = match &*record.topic {
-            topic if topic == topics.wells => Side::Well,
-            topic if topic == topics.tanks => Side::Tank,
-            topic => return Err(VerifyError::OtherTopic { topic: topic.to_owned() }),
-        };
+        let other = || VerifyError::OtherTopic { topic: record.topic.to_string() };
+        let side = topics.side(&record.topic).ok_or_else(other)?;
         let partition = PartitionId { side, number: record.partition };
         raw.record(partition, record.offset, record.timestamp_ms, record.value.as_deref())?;
     }

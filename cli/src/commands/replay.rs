@@ -3,9 +3,13 @@
 mod load;
 mod kafka;
 mod memory;
+mod trace;
+mod source;
 mod progress;
 mod results;
 mod verdict;
+
+use std::path::Path;
 
 use wellstream_connectors::MachineClock;
 use wellstream_replay::scenario::{KeyedBy as ScenarioKeyedBy, Scenario, ScenarioError};
@@ -24,9 +28,24 @@ pub(crate) struct Asked {
     pub(crate) events: u64,
 }
 
-/// Sends a load and measures.
-pub(crate) fn replay(loaded: &Loaded) -> Result<(), Failure> {
+/// What a report says of a load.
+pub(crate) struct Subject<'a> {
+    /// In a few words.
+    pub(crate) name: String,
+    /// What it is and where it comes from.
+    pub(crate) source: String,
+    /// The seed of what was generated.
+    pub(crate) seed: Option<u64>,
+    /// When it was due.
+    pub(crate) schedule: Option<&'a Schedule>,
+}
+
+/// Sends a load and measures: a trace, or a scenario.
+pub(crate) fn replay(loaded: &Loaded, trace: Option<&Path>) -> Result<(), Failure> {
     let settings = &loaded.settings;
+    if let Some(path) = trace {
+        return trace::replay(loaded, path);
+    }
     let scenario = scenario(loaded)?;
     let asked = Asked::new(loaded, scenario)?;
     match settings.brokers {
@@ -50,32 +69,7 @@ impl Asked {
     /// The load that the settings describe.
     fn new(loaded: &Loaded, scenario: Scenario) -> Result<Asked, Failure> {
         let settings = &loaded.settings;
-        let given = ["rate", "speed", "max"].into_iter().filter(|key| match *key {
-            "max" => settings.max,
-            key => loaded.is_given(key),
-        });
-        let given: Vec<_> = given.map(|key| format!("--{key}")).collect();
-        match (given.as_slice(), settings.find_max) {
-            ([], false) => {
-                return Err(Failure::usage(
-                    "how fast? --rate 100k/s, --speed 10x, or --max for as fast as it goes",
-                ));
-            }
-            ([_, _, ..], _) => {
-                return Err(Failure::usage(format!("{} exclude each other: name one", given.join(" and "))));
-            }
-            ([one], true) if one != "--rate" => {
-                return Err(Failure::usage(format!(
-                    "--find-max sets the rate itself: {one} makes no sense with it"
-                )));
-            }
-            _ => {}
-        }
-        if loaded.is_given("events") && loaded.is_given("duration") {
-            return Err(Failure::usage(
-                "--events and --duration exclude each other: the rate tells one from the other",
-            ));
-        }
+        check_pace(loaded)?;
         let usage = |error: String| Failure::usage(error);
         let profile: Profile = settings.profile.parse().map_err(usage)?;
         let rate = match (&settings.rate, &settings.speed) {
@@ -99,6 +93,13 @@ impl Asked {
         Ok(Asked { scenario, schedule, events })
     }
 
+    /// What a report says of it.
+    fn subject(&self) -> Subject<'_> {
+        let Scenario { name, seed, .. } = &self.scenario;
+        let source = format!("scenario {name}");
+        Subject { name: name.clone(), source, seed: Some(*seed), schedule: self.schedule.as_ref() }
+    }
+
     /// The same load at another rate and length.
     fn at(&self, rate_per_s: f64, seconds: f64) -> Result<Asked, Failure> {
         let events = Schedule::events_in(rate_per_s, seconds);
@@ -107,6 +108,38 @@ impl Asked {
         let schedule = schedule.map_err(|error| Failure::Usage(error.into()))?;
         Ok(Asked { scenario: self.scenario.clone(), schedule: Some(schedule), events })
     }
+}
+
+/// How fast, said once; how much, said once.
+fn check_pace(loaded: &Loaded) -> Result<(), Failure> {
+    let settings = &loaded.settings;
+    let given = ["rate", "speed", "max"].into_iter().filter(|key| match *key {
+        "max" => settings.max,
+        key => loaded.is_given(key),
+    });
+    let given: Vec<_> = given.map(|key| format!("--{key}")).collect();
+    match (given.as_slice(), settings.find_max) {
+        ([], false) => {
+            return Err(Failure::usage(
+                "how fast? --rate 100k/s, --speed 10x, or --max for as fast as it goes",
+            ));
+        }
+        ([_, _, ..], _) => {
+            return Err(Failure::usage(format!("{} exclude each other: name one", given.join(" and "))));
+        }
+        ([one], true) if one != "--rate" => {
+            return Err(Failure::usage(format!(
+                "--find-max sets the rate itself: {one} makes no sense with it"
+            )));
+        }
+        _ => {}
+    }
+    if loaded.is_given("events") && loaded.is_given("duration") {
+        return Err(Failure::usage(
+            "--events and --duration exclude each other: the rate tells one from the other",
+        ));
+    }
+    Ok(())
 }
 
 /// The scenario as asked for by name or file, with what flags say instead.

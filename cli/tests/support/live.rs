@@ -108,13 +108,17 @@ impl World {
 
     /// Everything that a topic holds, in offset order within each partition.
     pub fn read(&self, topic: &str) -> Vec<StoredRecord> {
+        let clock = wellstream_connectors::MachineClock::start();
         let mut records = Vec::new();
-        self.connection
-            .read_topic(topic, &mut |record| {
-                records.push(record);
-                ControlFlow::Continue(())
-            })
-            .unwrap();
+        // A connection that has seen its broker go answers its first question with that.
+        while let Err(error) = self.connection.read_topic(topic, &mut |record| {
+            records.push(record);
+            ControlFlow::Continue(())
+        }) {
+            assert!(error.retry_helps() && clock.elapsed() < Duration::from_secs(60), "{error}");
+            records.clear();
+            clock.sleep(Duration::from_millis(500));
+        }
         records.sort_by_key(|record| (record.partition, record.offset));
         records
     }

@@ -171,7 +171,8 @@ impl Sender {
         }
     }
 
-    /// Queues one record where there is room, without waiting; false if there is none.
+    /// Queues one record where there is room, without waiting; false if there is none. Without a timestamp
+    /// (epoch ms) it gets that of its sending.
     ///
     /// # Errors
     /// The client refuses it, or cannot go on.
@@ -180,8 +181,10 @@ impl Sender {
         (topic, partition): (&str, u32),
         key: Option<&[u8]>,
         value: Option<&[u8]>,
+        timestamp_ms: Option<i64>,
     ) -> Result<bool, KafkaError> {
         let mut record: BaseRecord<'_, [u8], [u8]> = BaseRecord::to(topic);
+        record.timestamp = timestamp_ms;
         record.key = key;
         record.payload = value;
         record.partition = i32::try_from(partition).ok();

@@ -155,6 +155,9 @@ impl<S: Source> Lane<S> {
             if partition.ended {
                 gauge.set_counts(false);
             }
+            if polled.taken > 0 || partition.waits_for_schema {
+                shared.progressed();
+            }
             taken += polled.taken;
             if desk.is_full() {
                 break;

@@ -1,7 +1,7 @@
 //! What lanes and shards tell the committer, and the state that all threads share.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
 
 use crossbeam_queue::ArrayQueue;
 
@@ -128,6 +128,9 @@ pub struct Shared {
     stop: AtomicBool,
     /// W of the last committed epoch, for those who look on; relaxed.
     w_ms: AtomicI64,
+    /// Rises whenever a lane has taken a record, or waits for something that it knows of. Lanes add, whoever
+    /// watches reads; relaxed, since it is looked at over a minute.
+    progress: AtomicU64,
     /// Each lane's, then each shard's, then the committer's.
     recorders: Vec<StageRecorder>,
 }
@@ -141,6 +144,7 @@ impl Shared {
             state_bytes: (0..shards).map(|_| AtomicUsize::new(0)).collect(),
             stop: AtomicBool::new(false),
             w_ms: AtomicI64::new(NEVER),
+            progress: AtomicU64::new(0),
             recorders: (0..=lanes + shards).map(|_| StageRecorder::default()).collect(),
         }
     }
@@ -182,6 +186,20 @@ impl Shared {
 
     pub(super) fn committer_recorder(&self) -> StageRecorder {
         self.recorders[self.recorders.len() - 1].clone()
+    }
+
+    /// Rises while lanes take records, or wait for a schema.
+    pub fn progress(&self) -> u64 {
+        self.progress.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn progressed(&self) {
+        self.progress.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Whether records wait in a partition that counts.
+    pub fn has_unread(&self) -> bool {
+        self.gauges.iter().any(|gauge| gauge.unread() && !gauge.is_idle())
     }
 
     /// Whether every lane has reached its committed offsets.

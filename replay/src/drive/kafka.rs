@@ -36,6 +36,8 @@ pub struct KafkaRun<'a> {
     pub plan: Plan,
     /// The schedule, for the rate that was offered over time.
     pub schedule: Option<&'a Schedule>,
+    /// Records get the load's Kafka timestamps instead of those of their sending.
+    pub is_stamped: bool,
     /// Set from outside: sending ends.
     pub stop: &'a AtomicBool,
     /// Set here when less was sent than planned: the engine here would wait for the rest for ever.
@@ -86,12 +88,16 @@ impl std::fmt::Debug for Engine<'_> {
     }
 }
 
+/// Runs an engine; hears whom to tell how many readings it has committed.
+pub type EngineHere<'e> = dyn FnMut(&dyn Fn(u64)) -> Result<Totals, String> + 'e;
+
 /// How a run on Kafka gets its results.
 pub enum Engine<'e> {
     /// Nobody watches: records are sent, and that is all.
     Nobody,
-    /// Runs on a thread of this process until it has read everything, or is told to stop.
-    Here(&'e mut dyn FnMut() -> Result<Totals, String>),
+    /// Runs on a thread of this process until it has read everything, or is told to stop; tells how many
+    /// readings it has committed.
+    Here(&'e mut EngineHere<'e>),
     /// Runs elsewhere.
     External,
 }
@@ -108,7 +114,8 @@ pub fn run_on_kafka(
     engine: Engine<'_>,
     look: &mut (dyn FnMut(&Look) + Send),
 ) -> Result<KafkaMeasured, DriveError> {
-    let KafkaRun { connection, names, partitions, open_records, plan, schedule, stop, engine_stop } = run;
+    let KafkaRun { connection, names, partitions, open_records, plan, schedule, is_stamped, .. } = run;
+    let KafkaRun { stop, engine_stop, .. } = run;
     let (clock, cpu_before_s) = (MachineClock::start(), process::cpu_s());
     let sender = Sender::open(connection).map_err(refused)?;
     let ahead = Ahead::start(load, clock)?;
@@ -121,11 +128,16 @@ pub fn run_on_kafka(
     let looker = Looker::new(&clock, &progress, &observation, schedule, plan);
     let committed = looker.committed();
     let is_here = matches!(engine, Engine::Here(_));
+    if !is_here {
+        // Nobody tells: the backlog is what is due and not sent.
+        committed.store(u64::MAX, Ordering::Relaxed);
+    }
     let engine_done = AtomicBool::new(!is_here);
     let (sent, watched, timeline, totals) = std::thread::scope(|scope| {
         let sending = scope.spawn(|| {
             let topics = [names.wells.as_str(), names.tanks.as_str()];
-            let target = KafkaTarget { sender, topics, next: bases.to_vec(), observation: &observation };
+            let (next, observation) = (bases.to_vec(), &*observation);
+            let target = KafkaTarget { sender, topics, next, is_stamped, observation };
             let mut pacer = Pacer::new(&clock, target, start_ns, &progress);
             let stopped = || stop.load(Ordering::Relaxed) || over.load(Ordering::Relaxed);
             let sent = send_all(&ahead, &mut pacer, plan, &stopped);
@@ -147,7 +159,7 @@ pub fn run_on_kafka(
         });
         let totals = match engine {
             Engine::Here(engine) => {
-                let totals = engine();
+                let totals = engine(&|events| committed.store(events, Ordering::Relaxed));
                 engine_done.store(true, Ordering::Release);
                 if totals.is_err() {
                     over.store(true, Ordering::Relaxed);
@@ -177,6 +189,7 @@ struct KafkaTarget<'a> {
     topics: [&'a str; 2],
     /// The next offset of each partition.
     next: Vec<(PartitionId, i64)>,
+    is_stamped: bool,
     observation: &'a Observation,
 }
 
@@ -190,7 +203,9 @@ impl Target for KafkaTarget<'_> {
         };
         self.observation.times().note(record.partition, *offset, intended_ns);
         let place = (self.topics[record.partition.side.index()], record.partition.number);
-        let taken = self.sender.try_send(place, Some(record.key), record.value).map_err(refused)?;
+        let stamp_ms = self.is_stamped.then_some(record.timestamp_ms);
+        let taken =
+            self.sender.try_send(place, record.kafka_key(), record.value, stamp_ms).map_err(refused)?;
         *offset += i64::from(taken);
         if taken {
             return Ok(Taken::Yes);

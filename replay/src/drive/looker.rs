@@ -36,7 +36,7 @@ pub(super) struct Looker<'a> {
     observation: &'a Observation,
     times: Option<std::iter::Peekable<Times>>,
     plan: Plan,
-    /// Readings committed, as the engine tells; relaxed, a little stale.
+    /// Readings committed, as the engine tells, or all where nobody can tell; relaxed, a little stale.
     committed: std::sync::Arc<AtomicU64>,
 }
 
@@ -79,9 +79,10 @@ impl<'a> Looker<'a> {
             let sent_now = self.progress.sent.load(Ordering::Relaxed);
             let end_to_end = self.observation.end_to_end.take_interval();
             let slip = self.progress.slip.take_interval();
+            let committed = if is_over { sent_now } else { self.committed.load(Ordering::Relaxed) };
             let backlog = due
                 .map_or(sent_now, |more| (offered + more).max(sent_now))
-                .saturating_sub(if is_over { sent_now } else { self.committed.load(Ordering::Relaxed) });
+                .saturating_sub(committed.min(sent_now));
             let span_s = (now_ns - from_ns) as f64 / 1e9;
             timeline.push(&Sample {
                 at_s: from_ns as f64 / 1e9,

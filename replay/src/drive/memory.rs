@@ -216,7 +216,7 @@ impl Target for MemoryTarget<'_> {
     fn send(&mut self, record: &GeneratedRecord<'_>, intended_ns: u64) -> Result<Taken, TargetError> {
         let from = if record.partition.side == Side::Well { 0 } else { self.tanks_from };
         let writer = &mut self.writers[from + record.partition.number as usize];
-        match writer.push(record.timestamp_ms, Some(record.key), record.value) {
+        match writer.push(record.timestamp_ms, record.kafka_key(), record.value) {
             Ok(offset) => {
                 // Before anyone can read it: what is pushed is handed on by a later push or flush.
                 self.observation.times().note(record.partition, offset, intended_ns);

@@ -17,13 +17,14 @@ use wellstream_core::record::{Alarm, Input, Status};
 use wellstream_core::rules::JoinMode;
 
 use crate::observe::Observation;
-use crate::oracle::{Listed, RowFacts, Suspects, Tally};
+use crate::oracle::{Listed, Mark, Partners, RowFacts, Suspects, Tally};
 
 /// A consumer at the ends of the output topics.
 pub struct Watch {
     capture: Capture,
     output: String,
     tally: Tally,
+    partners: Partners,
 }
 
 /// What came out.
@@ -31,6 +32,8 @@ pub struct Watch {
 pub struct Watched {
     /// Rows and alarms.
     pub tally: Tally,
+    /// In `latest`: the partner of each well.
+    pub partners: Partners,
     /// Records that are neither.
     pub unreadable: u64,
 }
@@ -49,7 +52,8 @@ impl Watch {
     pub fn start(connection: &Connection, names: &TopicNames, mode: JoinMode) -> Result<Watch, KafkaError> {
         let topics = [names.enriched.clone(), names.alerts.clone()];
         let capture = connection.capture(&topics, From::Latest, false)?;
-        Ok(Watch { capture, output: names.enriched.clone(), tally: Tally::new(mode) })
+        let (output, tally) = (names.enriched.clone(), Tally::new(mode));
+        Ok(Watch { capture, output, tally, partners: Partners::default() })
     }
 
     /// What cells hold, of rows and alarms sent since `from_ms`: the topics are read once more, to their
@@ -94,7 +98,7 @@ impl Watch {
         let mut samples = Vec::new();
         let mut heard = clock.elapsed();
         loop {
-            let Watch { capture, output, tally } = &mut self;
+            let Watch { capture, output, tally, partners } = &mut self;
             let mut came = 0;
             capture.poll(&mut |record| {
                 came += 1;
@@ -105,6 +109,9 @@ impl Watch {
                         }
                         rows += 1;
                         tally.add_row(&row);
+                        if tally.mode() == JoinMode::Latest {
+                            Mark::of(&row).into_iter().for_each(|mark| partners.set(mark));
+                        }
                     }
                     Some(Seen::Alarm(alarm)) => drop(tally.add_alarm(&alarm)),
                     None => unreadable += 1,
@@ -115,7 +122,7 @@ impl Watch {
                 heard = clock.elapsed();
                 observation.visible(clock.now_ns(), samples.drain(..));
             } else if is_done() && clock.elapsed() - heard >= quiet {
-                return Ok(Watched { tally: self.tally, unreadable });
+                return Ok(Watched { tally: self.tally, partners: self.partners, unreadable });
             }
         }
     }

@@ -23,22 +23,33 @@ struct Place {
     key: usize,
     value: usize,
     end: usize,
+    has_key: bool,
     is_tombstone: bool,
 }
 
 /// One record, ready to be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GeneratedRecord<'a> {
-    /// The reading's index.
+    /// The reading's index: its place in the order of sending.
     pub event: u64,
     /// Where it goes.
     pub partition: PartitionId,
     /// Its Kafka timestamp, epoch ms.
     pub timestamp_ms: i64,
-    /// Its key.
+    /// Its key; empty if it has none.
     pub key: &'a [u8],
+    /// Whether it has a key: recorded ones may have none.
+    pub has_key: bool,
     /// Its value.
     pub value: Option<&'a [u8]>,
+}
+
+impl<'a> GeneratedRecord<'a> {
+    /// Its key as Kafka has it.
+    #[inline]
+    pub fn kafka_key(&self) -> Option<&'a [u8]> {
+        self.has_key.then_some(self.key)
+    }
 }
 
 impl Block {
@@ -58,6 +69,30 @@ impl Block {
         self.places.is_empty()
     }
 
+    /// Bytes of keys and values that it holds.
+    pub fn bytes_len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Appends a copy of a record that was made elsewhere, and gives its value to be changed in place.
+    pub fn push(&mut self, record: &GeneratedRecord<'_>) -> &mut [u8] {
+        let key = self.bytes.len();
+        self.bytes.extend_from_slice(record.key);
+        let value = self.bytes.len();
+        self.bytes.extend_from_slice(record.value.unwrap_or_default());
+        self.places.push(Place {
+            event: record.event,
+            partition: record.partition,
+            timestamp_ms: record.timestamp_ms,
+            key,
+            value,
+            end: self.bytes.len(),
+            has_key: record.has_key,
+            is_tombstone: record.value.is_none(),
+        });
+        &mut self.bytes[value..]
+    }
+
     /// Its records, in the order of sending.
     pub fn records(&self) -> impl ExactSizeIterator<Item = GeneratedRecord<'_>> {
         self.places.iter().map(|place| GeneratedRecord {
@@ -65,6 +100,7 @@ impl Block {
             partition: place.partition,
             timestamp_ms: place.timestamp_ms,
             key: &self.bytes[place.key..place.value],
+            has_key: place.has_key,
             value: (!place.is_tombstone).then(|| &self.bytes[place.value..place.end]),
         })
     }
@@ -88,6 +124,7 @@ impl Generator {
                 key,
                 value,
                 end: block.bytes.len(),
+                has_key: true,
                 is_tombstone: !has_value,
             });
         }

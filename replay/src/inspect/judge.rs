@@ -41,12 +41,7 @@ impl<'s> Judge<'s> {
 
     /// The side that a topic's values must be of, if its name tells.
     pub(super) fn side(&self, topic: &str) -> Option<Side> {
-        let topics = &self.settings.topics;
-        match topic {
-            topic if topic == topics.wells => Some(Side::Well),
-            topic if topic == topics.tanks => Some(Side::Tank),
-            _ => None,
-        }
+        self.settings.topics.side(topic)
     }
 
     pub(super) fn event_time(

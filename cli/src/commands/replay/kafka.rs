@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use wellstream_connectors::MachineClock;
 use wellstream_connectors::kafka::TopicNames;
 use wellstream_connectors::kafka::topics::Connection;
 use wellstream_core::join::AlarmTotals;
@@ -13,26 +14,50 @@ use wellstream_core::telemetry::Totals;
 use wellstream_replay::drive::{
     Engine, KafkaMeasured, KafkaRun, Look, Measured, Plan, Watch, Watched, bases, run_on_kafka,
 };
-use wellstream_replay::generate::{Generator, Setup};
-use wellstream_replay::load::{GeneratedLoad, Stamp};
-use wellstream_replay::oracle::Partners;
-use wellstream_replay::verdict::{Counts, Found, Load, Suspects};
+use wellstream_replay::report::ReportFolder;
+use wellstream_replay::verdict::{Counts, Found, Suspects};
 
-use super::load::schema_ids;
-use super::memory::{open_records, plan};
+use super::Asked;
+use super::memory::plan;
 use super::progress::Progress;
 use super::results::{Results, finish, folder};
+use super::source::Source;
+use super::trace::TraceAsked;
 use super::verdict::{Judged, judge};
-use super::{Asked, start_ms};
 use crate::commands::run::{Job, Prepared};
 use crate::exit::Failure;
 use crate::kafka;
 use crate::settings::{EngineChoice, Loaded, Settings, SinkChoice};
 use crate::stopwatch::Stopwatch;
 
-/// One run at the rate asked for.
+/// A scenario's readings.
 pub(super) fn measure(loaded: &Loaded, asked: &Asked, choice: EngineChoice) -> Result<(), Failure> {
     let settings = &loaded.settings;
+    let (job, folder) = (job(settings, choice)?, folder(settings)?);
+    let field = Field::new(&job, settings.partitions)?;
+    let source = Source::generated(settings, asked, &field)?;
+    field.measure(loaded, &source, plan(settings, asked, None), choice, folder)
+}
+
+/// A trace's records, each into its own partition.
+pub(super) fn measure_trace(
+    loaded: &Loaded,
+    asked: &TraceAsked,
+    choice: EngineChoice,
+) -> Result<(), Failure> {
+    let settings = &loaded.settings;
+    let (job, folder) = (job(settings, choice)?, folder(settings)?);
+    // Topics that are made here get as many as the trace needs.
+    let partitions = match loaded.is_given("partitions") {
+        true => settings.partitions,
+        false => asked.recording.partitions().into_iter().fold(1, u32::max),
+    };
+    let field = Field::new(&job, partitions)?;
+    let source = Source::recorded(settings, asked, &field)?;
+    field.measure(loaded, &source, asked.plan(settings), choice, folder)
+}
+
+fn job(settings: &Settings, choice: EngineChoice) -> Result<Job<'_>, Failure> {
     let job = Job::new(settings)?;
     if settings.verify && choice == EngineChoice::External && !job.rules.emits_pairs_only() {
         return Err(Failure::usage(
@@ -40,65 +65,73 @@ pub(super) fn measure(loaded: &Loaded, asked: &Asked, choice: EngineChoice) -> R
              decides its last rows only when later readings come",
         ));
     }
-    let folder = folder(settings)?;
-    let field = Field::new(settings, asked, &job)?;
-    let plan = plan(settings, asked, None);
-    let KafkaMeasured { mut measured, watched } = field.run(&job, asked, plan, choice)?;
-    if let Some(watched) = &watched {
-        // What a consumer sees is what came out.
-        let [raised, escalated, cleared] = watched.tally.alarms_by_kind();
-        measured.totals.rows = watched.tally.row_totals();
-        measured.totals.alarms = AlarmTotals { raised, escalated, cleared };
-    }
-    let judged = match watched {
-        Some(watched) if settings.verify => Some(field.judge(&job, &measured, watched, choice)?),
-        _ => None,
-    };
-    let engine = match choice {
-        EngineChoice::Here => "here",
-        EngineChoice::External => "external",
-        EngineChoice::None => "none",
-    };
-    let results = Results { plan, measured, judged, search: None, target: "kafka", engine };
-    finish(loaded, &job, asked, results, folder)
+    Ok(job)
 }
 
-/// The topics of a run, and what will be written to them.
-struct Field {
+/// The topics of a run.
+pub(super) struct Field<'j> {
+    job: &'j Job<'j>,
     connection: Connection,
     names: TopicNames,
-    generator: Generator,
+    /// Partitions of the wells' and the tanks' topic.
+    pub(super) partitions: [u32; 2],
     /// Where the partitions of the input topics end before the run.
-    bases: BTreeMap<PartitionId, i64>,
-    /// The start, epoch ms: every event time lies before it, every record is sent behind it.
-    began_ms: i64,
+    pub(super) bases: BTreeMap<PartitionId, i64>,
+    /// The start, epoch ms: every event time of a scenario lies before it, every record is sent behind it.
+    pub(super) began_ms: i64,
+    pub(super) clock: MachineClock,
 }
 
-impl Field {
-    fn new(settings: &Settings, asked: &Asked, job: &Job<'_>) -> Result<Field, Failure> {
+impl<'j> Field<'j> {
+    fn new(job: &'j Job<'j>, partitions: u32) -> Result<Field<'j>, Failure> {
+        let settings = job.settings;
         let connection = kafka::connect(&kafka::settings(settings, "replay")?)?;
         let names = kafka::topics(settings);
-        connection
-            .create_topics(&names, settings.partitions, settings.replication)
-            .map_err(kafka::failure)?;
+        connection.create_topics(&names, partitions, settings.replication).map_err(kafka::failure)?;
         let count =
             |topic: &str| connection.topic(topic).map(|topic| topic.partitions).map_err(kafka::failure);
         let partitions = [count(&names.wells)?, count(&names.tanks)?];
-        let schemas = schema_ids(settings, &asked.scenario)?;
-        let start_ms = start_ms(&asked.scenario, asked.events, job.clock);
-        let generator = Generator::new(asked.scenario.clone(), Setup { start_ms, partitions, schemas });
         let bases = bases(&connection, &names, partitions).map_err(kafka::failure)?.into_iter().collect();
-        Ok(Field { connection, names, generator, bases, began_ms: job.clock.wall_ms() })
+        let (began_ms, clock) = (job.clock.wall_ms(), job.clock);
+        Ok(Field { job, connection, names, partitions, bases, began_ms, clock })
+    }
+
+    /// One run.
+    fn measure(
+        &self,
+        loaded: &Loaded,
+        source: &Source<'_>,
+        plan: Plan,
+        choice: EngineChoice,
+        folder: Option<ReportFolder>,
+    ) -> Result<(), Failure> {
+        let KafkaMeasured { mut measured, watched } = self.run(source, plan, choice)?;
+        if let Some(watched) = &watched {
+            // What a consumer sees is what came out.
+            let [raised, escalated, cleared] = watched.tally.alarms_by_kind();
+            measured.totals.rows = watched.tally.row_totals();
+            measured.totals.alarms = AlarmTotals { raised, escalated, cleared };
+        }
+        // An engine here that was stopped on the way has not read all that was sent: nothing can be said.
+        let is_whole = measured.sent == plan.events || choice == EngineChoice::External;
+        let judged = match watched {
+            Some(watched) if self.job.settings.verify && is_whole => {
+                Some(self.judge(source, &measured, watched, choice)?)
+            }
+            _ => None,
+        };
+        let engine = match choice {
+            EngineChoice::Here => "here",
+            EngineChoice::External => "external",
+            EngineChoice::None => "none",
+        };
+        let results = Results { plan, measured, judged, search: None, target: "kafka", engine };
+        finish(loaded, self.job, &source.subject(), results, folder)
     }
 
     /// Sends the load and watches what comes out.
-    fn run(
-        &self,
-        job: &Job<'_>,
-        asked: &Asked,
-        plan: Plan,
-        choice: EngineChoice,
-    ) -> Result<KafkaMeasured, Failure> {
+    fn run(&self, source: &Source<'_>, plan: Plan, choice: EngineChoice) -> Result<KafkaMeasured, Failure> {
+        let job = self.job;
         let watch = match choice {
             EngineChoice::None => None,
             _ => Some(Watch::start(&self.connection, &self.names, job.rules.join).map_err(kafka::failure)?),
@@ -113,12 +146,12 @@ impl Field {
         };
         // Its place in the log is taken now, before anything is sent.
         let mut prepared = match choice {
-            EngineChoice::Here => Some(self.prepare(&engine_job, asked.events)?),
+            EngineChoice::Here => Some(self.prepare(&engine_job, source)?),
             _ => None,
         };
-        let mut go = || -> Result<Totals, String> {
+        let mut go = |tell: &dyn Fn(u64)| -> Result<Totals, String> {
             let prepared = prepared.take().ok_or("the engine runs once")?;
-            prepared.go().map_err(Failure::message)
+            prepared.go(tell).map_err(Failure::message)
         };
         let engine = match choice {
             EngineChoice::Here => Engine::Here(&mut go),
@@ -128,18 +161,15 @@ impl Field {
         let run = KafkaRun {
             connection: &self.connection,
             names: &self.names,
-            partitions: self.generator.setup().partitions,
-            open_records: open_records(&self.generator),
+            partitions: self.partitions,
+            open_records: source.open_records(),
             plan,
-            schedule: asked.schedule.as_ref(),
+            schedule: source.schedule(),
+            is_stamped: source.is_stamped(),
             stop: &job.stop,
             engine_stop: &engine_job.stop,
         };
-        let (generator, stamp) = (self.generator.clone(), Stamp::Fixed(self.began_ms));
-        let load = match &asked.schedule {
-            Some(schedule) => GeneratedLoad::scheduled(generator, schedule, stamp),
-            None => GeneratedLoad::at_once(generator, asked.events, stamp),
-        };
+        let load = source.load(self.began_ms)?;
         let bases: Vec<_> = self.bases.iter().map(|(partition, base)| (*partition, *base)).collect();
         let mut progress = Progress::new(plan.events, job.clock);
         let done = run_on_kafka(run, &bases, load, watch, engine, &mut |look: &Look| progress.show(look));
@@ -148,9 +178,12 @@ impl Field {
     }
 
     /// An engine that reads what this run sends and nothing else.
-    fn prepare<'j, 's>(&self, job: &'j Job<'s>, events: u64) -> Result<Prepared<'j, 's>, Failure> {
-        let planned = Load::new(&self.generator, events).records();
+    fn prepare<'e, 's>(&self, job: &'e Job<'s>, source: &Source<'_>) -> Result<Prepared<'e, 's>, Failure> {
+        let planned = source.records(self.partitions);
         let mut prepared = Prepared::new(job, &[SinkChoice::Kafka], Vec::new())?;
+        if job.settings.schema_registry.is_none() {
+            prepared.read_by(source.schemas()?);
+        }
         prepared.end_at(|partition| {
             let count = planned.get(&partition).map_or(0, |count| count.cast_signed());
             self.bases.get(&partition).map_or(0, |base| base + count)
@@ -160,23 +193,22 @@ impl Field {
 
     fn judge(
         &self,
-        job: &Job<'_>,
+        source: &Source<'_>,
         measured: &Measured,
         watched: Watched,
         choice: EngineChoice,
     ) -> Result<Judged, Failure> {
-        let stamped = |_: &_| self.began_ms;
-        let stored =
-            |partition: PartitionId, nth: i64| self.bases.get(&partition).map_or(nth, |base| base + nth);
-        let load = Load::new(&self.generator, measured.sent).stamped(&stamped).stored(&stored);
-        let found = Found { tally: watched.tally, partners: Partners::default(), epochs_dropped: 0 };
+        let Watched { tally, partners, .. } = watched;
+        let found = Found { tally, partners, epochs_dropped: 0 };
         let is_here = choice == EngineChoice::Here;
         let counts = is_here.then(|| Counts::from(&measured.totals.lanes));
         let mut again = |suspects: &Arc<Suspects>| {
-            Watch::listed(&self.connection, &self.names, job.rules.join, self.began_ms, suspects)
+            Watch::listed(&self.connection, &self.names, self.job.rules.join, self.began_ms, suspects)
                 .map_err(kafka::failure)
         };
-        judge(job, load, &found, counts.as_ref(), is_here, &mut again)
+        source.ask(self.job.settings, self, measured.sent, |oracle| {
+            judge(self.job, oracle, &found, counts.as_ref(), is_here, &mut again)
+        })
     }
 }
 

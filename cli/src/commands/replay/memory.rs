@@ -45,7 +45,7 @@ pub(super) fn measure(loaded: &Loaded, asked: &Asked) -> Result<(), Failure> {
         };
         let counts = Counts::from(&measured.totals.lanes);
         let load = Load::new(&generator, measured.sent);
-        let judged = judge(&job, load, &found, Some(&counts), true, &mut again)?;
+        let judged = judge(&job, &load, &found, Some(&counts), true, &mut again)?;
         (measured, Some(judged))
     } else {
         let measured = once(&job, asked, plan, generator, CountSink::default(), show)?.0;
@@ -53,7 +53,7 @@ pub(super) fn measure(loaded: &Loaded, asked: &Asked) -> Result<(), Failure> {
         (measured, None)
     };
     let results = Results { plan, measured, judged, search: None, target: "memory", engine: "here" };
-    finish(loaded, &job, asked, results, folder)
+    finish(loaded, &job, &asked.subject(), results, folder)
 }
 
 /// The highest rate that holds the objective.
@@ -93,7 +93,7 @@ pub(super) fn find_max(loaded: &Loaded, asked: &Asked) -> Result<(), Failure> {
     };
     let results =
         Results { plan, measured, judged: None, search: Some(search), target: "memory", engine: "here" };
-    finish(loaded, &job, &asked, results, folder)
+    finish(loaded, &job, &asked.subject(), results, folder)
 }
 
 /// Runs the load once.
@@ -161,7 +161,12 @@ fn problem(plan: &Plan, measured: &Measured) -> Option<String> {
 /// Records of one partition that may matter to a row at once: half a minute of event time of all of them.
 pub(super) fn open_records(generator: &Generator) -> usize {
     let per_s = generator.scenario().events_per_ks() / 1_000;
-    usize::try_from(per_s * OPEN_S).unwrap_or(OPEN_RECORDS_MAX).clamp(OPEN_RECORDS_MIN, OPEN_RECORDS_MAX)
+    open_records_of(per_s * OPEN_S)
+}
+
+/// So many, within what memory allows.
+pub(super) fn open_records_of(records: u64) -> usize {
+    usize::try_from(records).unwrap_or(OPEN_RECORDS_MAX).clamp(OPEN_RECORDS_MIN, OPEN_RECORDS_MAX)
 }
 
 /// Length of a step of a search, s: long enough to see a backlog grow.

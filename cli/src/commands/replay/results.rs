@@ -14,7 +14,7 @@ use wellstream_replay::report::{
 };
 use wellstream_replay::schedule::Schedule;
 
-use super::Asked;
+use super::Subject;
 use super::verdict::Judged;
 use crate::commands::run::Job;
 use crate::exit::Failure;
@@ -47,13 +47,13 @@ pub(super) fn folder(settings: &Settings) -> Result<Option<ReportFolder>, Failur
 pub(super) fn finish(
     loaded: &Loaded,
     job: &Job<'_>,
-    asked: &Asked,
+    subject: &Subject<'_>,
     results: Results,
     folder: Option<ReportFolder>,
 ) -> Result<(), Failure> {
     let Results { plan, measured, judged, search, target, engine } = results;
     let (verdict, notes) = judged.map_or((None, Vec::new()), |judged| (Some(judged.verdict), judged.notes));
-    let mut report = report(loaded, job, asked, verdict, search, &plan, &measured, [target, engine]);
+    let mut report = report(loaded, job, subject, verdict, search, &plan, &measured, [target, engine]);
     report.reasons.extend(notes);
     print(loaded.settings.summary, &report, &measured)?;
     if let Some(folder) = folder {
@@ -71,7 +71,7 @@ pub(super) fn finish(
 fn report(
     loaded: &Loaded,
     job: &Job<'_>,
-    asked: &Asked,
+    subject: &Subject<'_>,
     verdict: Option<Verdict>,
     search: Option<Search>,
     plan: &Plan,
@@ -79,15 +79,14 @@ fn report(
     [target, engine]: [&str; 2],
 ) -> Report {
     let (outcome, reasons) = outcome::judge(plan, measured, verdict.as_ref().map(|verdict| verdict.ok));
-    let scenario = &asked.scenario;
-    let profile = asked.schedule.as_ref().map_or("max", |schedule| schedule.profile().name());
+    let profile = subject.schedule.map_or("max", |schedule| schedule.profile().name());
     let rate = plan.rate_per_s.map_or_else(|| "max".to_owned(), short);
     let started_ms = job.clock.wall_ms() - i64::try_from(measured.elapsed_ns / 1_000_000).unwrap_or(0);
     Report {
         format: FORMAT.to_owned(),
         outcome,
         reasons,
-        title: format!("{} at {rate} ({target})", scenario.name),
+        title: format!("{} at {rate} ({target})", subject.name),
         started_utc: crate::console::utc(started_ms),
         started_ms,
         command: without_secrets(std::env::args()),
@@ -96,19 +95,19 @@ fn report(
         machine: Machine::here(),
         configuration: changed(loaded),
         load: Load {
-            source: format!("scenario {}", scenario.name),
-            seed: Some(scenario.seed),
+            source: subject.source.clone(),
+            seed: subject.seed,
             target: target.to_owned(),
             engine: engine.to_owned(),
             profile: profile.to_owned(),
             offered_per_s: plan.rate_per_s,
             events: plan.events,
-            duration_s: asked.schedule.as_ref().map(|schedule| schedule.span_ns() as f64 / 1e9),
+            duration_s: subject.schedule.map(|schedule| schedule.span_ns() as f64 / 1e9),
             warmup_s: plan.warmup_ns as f64 / 1e9,
         },
         result: result(plan, measured),
         verdict,
-        latencies: latencies(measured, asked.schedule.as_ref(), target),
+        latencies: latencies(measured, subject.schedule, target),
         timeline: measured.timeline.clone(),
         search,
     }

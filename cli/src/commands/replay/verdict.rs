@@ -3,11 +3,12 @@
 use std::io::{self, Write};
 use std::sync::Arc;
 
-use wellstream_core::rules::JoinMode;
+use wellstream_core::rules::{JoinMode, Rules};
 use wellstream_replay::drive::Plan;
 use wellstream_replay::report::{AlarmCounts, Outputs, Verdict};
 use wellstream_replay::verdict::{
-    Comparison, Counts, Found, Listed, Listing, Load, Look, Names, Summary, Suspects, compare,
+    Comparison, Counts, Expected, Found, Listed, Listing, Load, Look, Names, RecordedRun, Summary, Suspects,
+    compare,
 };
 
 use crate::commands::run::Job;
@@ -19,21 +20,48 @@ pub(super) struct Judged {
     pub(super) notes: Vec<String>,
 }
 
+/// What knows what a load must come to.
+pub(super) trait Oracle {
+    /// What a run over it to its end must put out.
+    fn expected(&self, rules: &Rules, look: Look<'_>) -> Result<Expected, Failure>;
+
+    /// Holds that against what is declared elsewhere, if anything is.
+    fn confirm_declared(&self, _rules: &Rules, _expected: &Expected) -> Result<(), Failure> {
+        Ok(())
+    }
+}
+
+impl Oracle for Load<'_> {
+    fn expected(&self, rules: &Rules, look: Look<'_>) -> Result<Expected, Failure> {
+        Load::expected(self, rules, look).map_err(|error| Failure::Runtime(error.into()))
+    }
+
+    fn confirm_declared(&self, rules: &Rules, expected: &Expected) -> Result<(), Failure> {
+        let confirmed = Load::confirm_declared(self, rules, expected);
+        confirmed.map(drop).map_err(|error| Failure::Runtime(error.into()))
+    }
+}
+
+impl Oracle for RecordedRun<'_> {
+    fn expected(&self, rules: &Rules, look: Look<'_>) -> Result<Expected, Failure> {
+        RecordedRun::expected(self, rules, look).map_err(|error| Failure::Runtime(error.into()))
+    }
+}
+
 /// Compares a run's output with the oracle's. `again` looks at the output once more and lists what suspect
 /// cells hold. `decided`: the run went to its end, so that alarms are decided too.
 pub(super) fn judge(
     job: &Job<'_>,
-    load: Load<'_>,
+    oracle: &dyn Oracle,
     found: &Found,
     counts: Option<&Counts>,
     decided: bool,
     again: &mut dyn FnMut(&Arc<Suspects>) -> Result<Listed, Failure>,
 ) -> Result<Judged, Failure> {
     let rules = &*job.rules;
-    let failed = |error: wellstream_replay::oracle::StreamError| Failure::Runtime(error.into());
     let partners = Some(&found.partners).filter(|_| rules.join == JoinMode::Latest);
-    let expected = load.expected(rules, Look { partners, ..Look::default() }).map_err(failed)?;
-    load.confirm_declared(rules, &expected).map_err(|error| Failure::Runtime(error.into()))?;
+    let expected = oracle.expected(rules, Look { partners, ..Look::default() })?;
+    oracle.confirm_declared(rules, &expected)?;
     let mut comparison = compare(&expected, found, counts);
     if !decided {
         comparison.alarms.clear();
@@ -48,8 +76,7 @@ pub(super) fn judge(
         return Ok(Judged { verdict, notes: Vec::new() });
     }
     let suspects = comparison.suspects();
-    let listed =
-        load.expected(rules, Look { suspects: Some(&suspects), partners }).map_err(failed)?.tally.listed;
+    let listed = oracle.expected(rules, Look { suspects: Some(&suspects), partners })?.tally.listed;
     let mut listing = Listing::new(&comparison, listed.clone(), None);
     if !listing.is_complete() {
         let _ = writeln!(

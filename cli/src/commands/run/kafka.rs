@@ -28,7 +28,7 @@ pub(super) fn run(
     choices: &[SinkChoice],
     followers: Vec<Box<dyn Sink>>,
 ) -> Result<Totals, Failure> {
-    Prepared::new(job, choices, followers)?.go()
+    Prepared::new(job, choices, followers)?.go(&|_| {})
 }
 
 /// A run that is ready to begin: connected, checked, its place in the log known, its sink open.
@@ -72,6 +72,11 @@ impl<'j, 's> Prepared<'j, 's> {
         self.bound();
     }
 
+    /// Values are read by these schemas, not by those of the settings.
+    pub(crate) fn read_by(&mut self, readings: Arc<dyn Schemas>) {
+        self.readings = readings;
+    }
+
     /// The ends of a bounded run are those of its first start.
     fn bound(&mut self) {
         for (start, end) in self.starts.iter_mut().zip(&self.ends) {
@@ -79,8 +84,9 @@ impl<'j, 's> Prepared<'j, 's> {
         }
     }
 
-    /// Runs until the end, the end of `--duration`, or a signal.
-    pub(crate) fn go(mut self) -> Result<Totals, Failure> {
+    /// Runs until the end, the end of `--duration`, or a signal. `tell` hears now and then how many readings
+    /// were committed.
+    pub(crate) fn go(mut self, tell: &dyn Fn(u64)) -> Result<Totals, Failure> {
         let job = self.job;
         let engine = job.engine(job.settings.until_end);
         let mut totals = Totals::default();
@@ -94,7 +100,9 @@ impl<'j, 's> Prepared<'j, 's> {
                     .map_err(|error| no_source(places, &error))
             };
             let left = job.settings.duration.map(|span| span.duration().saturating_sub(job.clock.elapsed()));
-            let control = Control { stop: &job.stop, duration: left, observe: &mut |_, _| {} };
+            let before = totals.lanes.events_in();
+            let observe = &mut |now: &Totals, _: &_| tell(before + now.lanes.events_in());
+            let control = Control { stop: &job.stop, duration: left, observe };
             let report = runtime::run(&engine, &resume, self.readings.clone(), source, self.sink, control)
                 .map_err(anyhow::Error::from)?;
             totals.merge(&report.totals);
