@@ -110,10 +110,13 @@ impl World {
     pub fn read(&self, topic: &str) -> Vec<StoredRecord> {
         let clock = wellstream_connectors::MachineClock::start();
         let mut records = Vec::new();
-        // A connection that has seen its broker go answers its first question with that.
-        while let Err(error) = self.connection.read_topic(topic, &mut |record| {
-            records.push(record);
-            ControlFlow::Continue(())
+        // A connection that has seen its broker go may answer with that for a minute: a new one, then.
+        let connect = || Connection::open(&KafkaSettings::new(&self.brokers, &self.group));
+        while let Err(error) = connect().and_then(|connection| {
+            connection.read_topic(topic, &mut |record| {
+                records.push(record);
+                ControlFlow::Continue(())
+            })
         }) {
             assert!(error.retry_helps() && clock.elapsed() < Duration::from_secs(60), "{error}");
             records.clear();
