@@ -41,12 +41,17 @@ pub(crate) struct Stages {
 
 impl<S: Source> Engine<S> {
     pub(crate) fn new(rules: &Rules, source: S, encoded_rows: bool) -> Engine<S> {
+        Engine::polling(rules, source, encoded_rows, POLL_RECORDS)
+    }
+
+    /// The same with so many records a poll.
+    pub(crate) fn polling(rules: &Rules, source: S, encoded_rows: bool, poll_records: usize) -> Engine<S> {
         let starts: Vec<_> = partitions().map(start).collect();
         let resume =
             Resume::plan(&starts, Vec::new(), rules.hash(), ResumePolicy::default()).expect("a fresh start");
         let settings = EngineSettings {
             idle_after_ms: None,
-            poll_records: POLL_RECORDS,
+            poll_records,
             flush_ms: 3,
             ..EngineSettings::new(Arc::new(rules.clone()))
         };
@@ -63,12 +68,11 @@ impl<S: Source> Engine<S> {
         let now = Now::at_ms(self.cycle);
         self.cycle += 1;
         let begin = count();
-        let taken = self.lane.poll(now).expect("a source in memory does not fail");
+        let taken = self.poll_lane(now);
         let behind_lane = count();
-        self.shard.poll(now);
+        self.poll_shard(now);
         let behind_shard = count();
-        let progress = self.committer.poll(now).expect("a sink that counts does not fail");
-        assert!(matches!(progress, Progress::Working(_)));
+        self.poll_committer(now);
         Stages {
             taken,
             lane: behind_lane - begin,
@@ -77,8 +81,32 @@ impl<S: Source> Engine<S> {
         }
     }
 
+    /// Cycles until all that was taken has been committed.
+    pub(crate) fn settle(&mut self) {
+        for _ in 0..SETTLE_CYCLES {
+            self.cycle(|| 0);
+        }
+    }
+
     pub(crate) fn totals(&self) -> &Totals {
         self.committer.totals()
+    }
+
+    // Not inlined: what is counted by function (callgrind) must be functions.
+    #[inline(never)]
+    fn poll_lane(&mut self, now: Now) -> usize {
+        self.lane.poll(now).expect("a source in memory does not fail")
+    }
+
+    #[inline(never)]
+    fn poll_shard(&mut self, now: Now) -> usize {
+        self.shard.poll(now)
+    }
+
+    #[inline(never)]
+    fn poll_committer(&mut self, now: Now) {
+        let progress = self.committer.poll(now).expect("a sink that counts does not fail");
+        assert!(matches!(progress, Progress::Working(_)));
     }
 }
 
@@ -144,6 +172,9 @@ pub(crate) fn is_full_size() -> bool {
 
 /// Few facilities fill time slowly: with more, one poll would take a partition far ahead of the others.
 const POLL_RECORDS: usize = 64;
+
+/// Two cuts.
+const SETTLE_CYCLES: usize = 250;
 
 fn start(partition: PartitionId) -> PartitionStart {
     PartitionStart {
