@@ -24,8 +24,9 @@
 //! ```
 
 mod arena;
+mod prefetch;
 mod held;
-mod ring;
+mod rings;
 mod emit;
 mod alarm;
 mod closing;
@@ -35,6 +36,6 @@ mod decide;
 
 pub use arena::{Arena, PartRef};
 pub use emit::{AlarmTotals, Emitted};
-pub use held::{Arrival, Half, Held};
-pub use ring::Ring;
+pub use held::{Arrival, Half, Held, Open};
+pub use rings::{Ring, Rings, scan};
 pub use shard_join::{Join, JoinCounts, JoinStart};

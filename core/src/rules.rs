@@ -140,6 +140,12 @@ impl Rules {
                 return Err(RulesError::OutOfRange { name, ms });
             }
         }
+        for score in std::iter::once(&self.score).chain(self.facilities.values()) {
+            let points = [score.emission_points, score.vapor_points, score.well_quality, score.tank_quality];
+            if let Some(points) = points.into_iter().flatten().find(|points| *points > POINTS_MAX) {
+                return Err(RulesError::TooManyPoints { points });
+            }
+        }
         for (facility, own) in &self.facilities {
             if !(0..=self.score.bound_ms).contains(&own.bound_ms) {
                 return Err(RulesError::FacilityBound { facility: facility.clone(), ms: own.bound_ms });
@@ -203,6 +209,12 @@ pub enum RulesError {
         /// Its value.
         ms: i64,
     },
+    /// Points or a quality that no reading can carry.
+    #[error("{points} points: at most {POINTS_MAX} can be given, and a quality is at most that")]
+    TooManyPoints {
+        /// As configured.
+        points: u32,
+    },
     /// A facility's bound may only be smaller.
     #[error("facility {facility}: bound_ms = {ms} must be within 0 and the global bound")]
     FacilityBound {
@@ -212,6 +224,9 @@ pub enum RulesError {
         ms: i64,
     },
 }
+
+/// A reading in the windows carries them in 16 bits.
+const POINTS_MAX: u32 = u16::MAX as u32;
 
 /// One hour: spans are kept in memory and re-read on every start, so longer ones are a mistake.
 const MS_MAX: i64 = 3_600_000;

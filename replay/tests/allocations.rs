@@ -258,6 +258,7 @@ impl Load {
                 }
             };
             let sent_ms = record.timestamp_ms;
+            let [points, quality] = [points, quality].map(|n| u16::try_from(n).unwrap());
             let arrival = Arrival { time_ms, offset, sent_ms, points, quality, partition, reread: false };
             Arriving { facility, arrival, part }
         });

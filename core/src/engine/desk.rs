@@ -276,8 +276,8 @@ impl Desk {
             facility: route.number,
             part_start: narrow(start),
             part_len: narrow(batch.parts.len() - start),
-            points,
-            quality,
+            points: short(points),
+            quality: short(quality),
             partition: index,
             reread,
         });
@@ -330,4 +330,9 @@ impl Desk {
         }
         clear
     }
+}
+
+/// Points and qualities as readings carry them: `Rules::check` refuses larger ones.
+fn short(points: u32) -> u16 {
+    u16::try_from(points).unwrap_or(u16::MAX)
 }

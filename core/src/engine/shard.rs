@@ -116,6 +116,16 @@ impl Shard {
                 self.hand_on();
                 return;
             }
+            let facility_of = |ahead: usize| {
+                let coming = batch.readings.get(at + ahead)?;
+                input.facilities.get(coming.facility as usize).copied()
+            };
+            if let Some(facility) = facility_of(FACILITY_AHEAD) {
+                self.join.expect_facility(facility);
+            }
+            if let Some(facility) = facility_of(RINGS_AHEAD) {
+                self.join.expect_rings(facility);
+            }
             let arrival = Arrival {
                 time_ms: reading.time_ms,
                 offset: reading.offset,
@@ -222,3 +232,8 @@ impl Shard {
         true
     }
 }
+
+/// How many readings ahead a facility's place is asked for, then its windows: far enough for memory to
+/// answer, near enough for the nearest cache to hold what was asked for.
+const FACILITY_AHEAD: usize = 16;
+const RINGS_AHEAD: usize = 8;

@@ -17,9 +17,9 @@ pub struct PartReading {
     /// How long the part is; 0 where no sink wants rows encoded.
     pub part_len: u32,
     /// Risk points of its class.
-    pub points: u32,
+    pub points: u16,
     /// Its quality.
-    pub quality: u32,
+    pub quality: u16,
     /// Its partition, as the domain's dense index.
     pub partition: u16,
     /// Read again below the committed offset: it rebuilds, it is not new.

@@ -36,6 +36,21 @@ impl AlarmTrack {
         self.episode = Some(Episode { first_ms, last_ms, highest });
     }
 
+    /// Whether a row only says that the episode in force goes on; if so, it does. Not for rows that W had
+    /// passed: this one is later than all that was decided.
+    ///
+    /// It is as good as a step of its own: nothing is raised or escalated by it, steps that come between are
+    /// within the gap of the episode as it was, and the end is decided only once W has passed it.
+    #[inline]
+    pub(super) fn goes_on(&mut self, time_ms: i64, risk: u32, gap_ms: i64) -> bool {
+        let Some(episode) = &mut self.episode else { return false };
+        let goes_on = risk <= episode.highest && time_ms <= episode.last_ms + gap_ms;
+        if goes_on {
+            episode.last_ms = episode.last_ms.max(time_ms);
+        }
+        goes_on
+    }
+
     /// An ALERT row of this time.
     pub(super) fn add(&mut self, time_ms: i64, risk: u32) {
         let behind = self.steps.iter().rposition(|step| step.time_ms <= time_ms);

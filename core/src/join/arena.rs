@@ -1,12 +1,18 @@
 //! The row parts of the readings in the windows, in segments that are freed whole once W has passed their
 //! newest reading. Copying a part here (some 100 bytes) sets the lane's batch free at once.
 
-/// Where a part lies.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// Where a part lies; its length stands before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PartRef {
     segment: u32,
     start: u32,
-    len: u32,
+}
+
+impl Default for PartRef {
+    /// No part.
+    fn default() -> PartRef {
+        PartRef { segment: u32::MAX, start: 0 }
+    }
 }
 
 #[derive(Debug)]
@@ -39,25 +45,27 @@ impl Arena {
         if part.is_empty() {
             return PartRef::default();
         }
-        let fits = |segment: &Segment| segment.bytes.len() + part.len() <= segment.bytes.capacity();
+        let wanted = LENGTH_BYTES + part.len();
+        let fits = |segment: &Segment| segment.bytes.len() + wanted <= segment.bytes.capacity();
         let index = match self.current {
             Some(index) if fits(&self.segments[index as usize]) => index,
-            _ => self.take_segment(part.len()),
+            _ => self.take_segment(wanted),
         };
         let segment = &mut self.segments[index as usize];
         let start = segment.bytes.len();
+        segment.bytes.extend_from_slice(&narrow(part.len()).to_le_bytes());
         segment.bytes.extend_from_slice(part);
         segment.time_ms_max = segment.time_ms_max.max(time_ms);
-        PartRef { segment: index, start: narrow(start), len: narrow(part.len()) }
+        PartRef { segment: index, start: narrow(start) }
     }
 
     /// The bytes of a part.
     pub fn get(&self, part: PartRef) -> &[u8] {
-        if part.len == 0 {
+        let Some(segment) = self.segments.get(part.segment as usize) else { return &[] };
+        let Some((length, rest)) = segment.bytes[part.start as usize..].split_first_chunk() else {
             return &[];
-        }
-        let start = part.start as usize;
-        &self.segments[part.segment as usize].bytes[start..start + part.len as usize]
+        };
+        &rest[..u32::from_le_bytes(*length) as usize]
     }
 
     /// Frees the segments whose readings are all past: W > time + span.
@@ -116,6 +124,8 @@ fn narrow(n: usize) -> u32 {
     n as u32
 }
 
+/// A part's length, before it.
+const LENGTH_BYTES: usize = size_of::<u32>();
 const SEGMENT_BYTES: usize = 64 * 1_024;
 const SWEEP_STEP_MS: i64 = 250;
 

@@ -5,7 +5,8 @@ use crate::rules::JoinMode;
 use crate::sabotage::{Rule, broken};
 
 use super::emit::Scored;
-use super::held::{Arrival, Half, Held};
+use super::held::{Arrival, Half, Open};
+use super::rings::{Rings, scan};
 use super::shard_join::{Facility, Join};
 
 impl Join {
@@ -25,20 +26,22 @@ impl Join {
             }
         }
         let half = Half::new(&arrival, self.arena.put(part, arrival.time_ms));
-        let mut held = Held { half, ..Held::default() };
+        let mut open = Open::default();
         match (self.rules.join, side) {
-            (JoinMode::All, _) => held.paired = self.pair(facility, side, &half),
+            (JoinMode::All, _) => open.paired = self.pair(facility, side, &half),
             (JoinMode::Latest, Side::Well) => {
-                held.partner = self.find_partner(facility, &half);
-                if !half.reread {
-                    self.emit_well(facility, &half, held.partner.as_ref());
+                open.partner = self.find_partner(facility, &half);
+                if !half.held.reread {
+                    self.emit_well(facility, &half, open.partner.as_ref());
                 }
             }
-            (_, Side::Well) => held.partner = self.find_partner(facility, &half),
+            (_, Side::Well) => open.partner = self.find_partner(facility, &half),
             (_, Side::Tank) => self.offer_partner(facility, &half),
         }
-        let slot = self.keep(facility, side, held);
-        self.open(facility, side, slot);
+        let slot = self.keep(facility, side, &half);
+        if !self.rings.open.is_empty() {
+            self.open(facility, side, slot, open);
+        }
     }
 
     /// History was lost: what lies below the committed offset is taken as decided, and counted where its
@@ -53,7 +56,7 @@ impl Join {
 
     /// all: a row with every reading of the other side within the bound. Whether there was one.
     fn pair(&mut self, facility_number: u32, side: Side, half: &Half) -> bool {
-        let Join { out, counts, facilities, arena, alarms, numbers, w_ms, .. } = self;
+        let Join { out, counts, facilities, rings: columns, arena, alarms, numbers, w_ms, .. } = self;
         let Facility { name, rings, alarm, bound_ms, alert_above } =
             &mut facilities[facility_number as usize];
         let (t, bound_ms, w_ms) = (half.time_ms, *bound_ms, *w_ms);
@@ -61,23 +64,30 @@ impl Join {
         // What W has passed by more than the bound is forgotten. Between two readings that are read again
         // nothing is: what they were is rebuilt.
         let open_from = w_ms.saturating_sub(bound_ms).saturating_add(strictly);
-        let low = if half.reread { t - bound_ms } else { (t - bound_ms).max(open_from) };
+        let reread = half.held.reread;
+        let low = if reread { t - bound_ms } else { (t - bound_ms).max(open_from) };
         let mut paired = false;
-        rings[side.other().index()].scan(low, t + bound_ms, |_, other| {
-            let new = !half.reread || !other.half.reread || broken(Rule::PairRule);
-            if new && half.reread && t < open_from {
+        let places = Rings::places(&rings[side.other().index()]);
+        let Rings { times_ms, held, open, .. } = columns;
+        let (times_ms, held) = (&times_ms[places.clone()], &held[places.clone()]);
+        scan(times_ms, low, t + bound_ms, |at| {
+            let other = Half { time_ms: times_ms[at], held: held[at] };
+            let new = !reread || !other.held.reread || broken(Rule::PairRule);
+            if new && reread && t < open_from {
                 return;
             }
             let (well, tank) = match side {
-                Side::Well => (half, &other.half),
-                Side::Tank => (&other.half, half),
+                Side::Well => (half, &other),
+                Side::Tank => (&other, half),
             };
             let scored = Scored::new(*alert_above, Some(well), Some(tank));
             if new {
                 out.row(name, scored, Some(well), Some(tank), numbers, arena);
             }
             alarms.row(alarm, facility_number, scored, !new, counts);
-            other.paired = true;
+            if let Some(other) = open.get_mut(places.start + at) {
+                other.paired = true;
+            }
             paired = true;
         });
         self.alarm_at_once(facility_number);
@@ -89,14 +99,17 @@ impl Join {
         // What is no longer kept must not be found: its row part may be gone.
         let window_ms = self.spans.window_ms[Side::Tank.index()];
         let kept_from_ms = if self.rebuilding { i64::MIN } else { self.w_ms.saturating_sub(window_ms) };
-        let Facility { rings, bound_ms, .. } = &mut self.facilities[facility as usize];
+        let Facility { rings, bound_ms, .. } = &self.facilities[facility as usize];
         let (mode, numbers) = (self.rules.join, &self.numbers);
         let mut best: Option<Half> = None;
         let low = (well.time_ms - *bound_ms).max(kept_from_ms);
         let high = if mode == JoinMode::Nearest { well.time_ms + *bound_ms } else { well.time_ms };
-        rings[Side::Tank.index()].scan(low, high, |_, tank| {
-            if best.as_ref().is_none_or(|best| better(mode, numbers, well, &tank.half, best)) {
-                best = Some(tank.half);
+        let places = Rings::places(&rings[Side::Tank.index()]);
+        let (times_ms, held) = (&self.rings.times_ms[places.clone()], &self.rings.held[places]);
+        scan(times_ms, low, high, |at| {
+            let tank = Half { time_ms: times_ms[at], held: held[at] };
+            if best.as_ref().is_none_or(|best| better(mode, numbers, well, &tank, best)) {
+                best = Some(tank);
             }
         });
         best
@@ -104,23 +117,26 @@ impl Join {
 
     /// nearest, asof, latest: a tank reading may be a better partner for wells whose result is open.
     fn offer_partner(&mut self, facility: u32, tank: &Half) {
-        let Join { facilities, closings, rules, numbers, w_ms, rebuilding, .. } = self;
-        let Facility { rings, bound_ms, .. } = &mut facilities[facility as usize];
+        let Join { facilities, rings: columns, closings, rules, numbers, w_ms, rebuilding, .. } = self;
+        let Facility { rings, bound_ms, .. } = &facilities[facility as usize];
         let (mode, bound_ms) = (rules.join, *bound_ms);
         let low = if mode == JoinMode::Nearest { tank.time_ms - bound_ms } else { tank.time_ms };
         let mut overdue = false;
-        rings[Side::Well.index()].scan(low, tank.time_ms + bound_ms, |slot, well| {
-            let open = well.closing != 0;
-            if !open
-                || well.partner.as_ref().is_some_and(|best| !better(mode, numbers, &well.half, tank, best))
-            {
+        let places = Rings::places(&rings[Side::Well.index()]);
+        let Rings { times_ms, held, open, .. } = columns;
+        let (times_ms, held) = (&times_ms[places.clone()], &held[places.clone()]);
+        scan(times_ms, low, tank.time_ms + bound_ms, |at| {
+            let well = Half { time_ms: times_ms[at], held: held[at] };
+            let open = &mut open[places.start + at];
+            let worse = |best| !better(mode, numbers, &well, tank, best);
+            if open.closing == 0 || open.partner.as_ref().is_some_and(worse) {
                 return;
             }
-            well.partner = Some(*tank);
+            open.partner = Some(*tank);
             if mode == JoinMode::Nearest {
-                let at_ms = well.half.time_ms + (well.half.time_ms - tank.time_ms).abs();
-                let slot_number = u32::try_from(slot).unwrap_or(u32::MAX);
-                well.closing = closings.push(at_ms, facility, Side::Well as u8, slot_number);
+                let at_ms = well.time_ms + (well.time_ms - tank.time_ms).abs();
+                let slot = u32::try_from(at).unwrap_or(u32::MAX);
+                open.closing = closings.push(at_ms, facility, Side::Well as u8, slot);
                 overdue |= at_ms < *w_ms && !*rebuilding;
             }
         });
@@ -129,8 +145,8 @@ impl Join {
         }
     }
 
-    /// Puts a reading into its side's ring.
-    fn keep(&mut self, facility: u32, side: Side, held: Held) -> usize {
+    /// Puts a reading into its side's ring. Returns its slot.
+    fn keep(&mut self, facility: u32, side: Side, half: &Half) -> u32 {
         let window_ms = self.spans.window_ms[side.index()];
         let strictly = i64::from(broken(Rule::ForgetStrictly));
         let alive_from_ms = if self.rebuilding {
@@ -139,30 +155,29 @@ impl Join {
             self.w_ms.saturating_sub(window_ms).saturating_add(strictly)
         };
         let ring = &mut self.facilities[facility as usize].rings[side.index()];
-        let before = ring.bytes();
-        let slot = ring.insert(held, alive_from_ms);
-        self.facility_bytes += ring.bytes() - before;
-        slot
+        self.rings.insert(ring, half.time_ms, half.held, alive_from_ms)
     }
 
     /// Gives a reading whose result stays open its closing time.
-    fn open(&mut self, facility: u32, side: Side, slot: usize) {
-        let Facility { rings, bound_ms, .. } = &mut self.facilities[facility as usize];
-        let Some(held) = rings[side.index()].slot(slot) else { return };
-        let t = held.half.time_ms;
+    fn open(&mut self, facility: u32, side: Side, slot: u32, mut open: Open) {
+        let Facility { rings, bound_ms, .. } = &self.facilities[facility as usize];
+        let Some(place) = self.rings.place(&rings[side.index()], slot) else { return };
+        let t = self.rings.times_ms[place];
         let at_ms = match (self.rules.join, side) {
-            (JoinMode::All, _) if !self.rules.outer || held.paired => return,
-            (JoinMode::All, _) => t + *bound_ms,
-            (_, Side::Tank) => return,
-            (JoinMode::Nearest, Side::Well) => match &held.partner {
-                Some(tank) => t + (t - tank.time_ms).abs(),
-                None => t + *bound_ms,
+            (JoinMode::All, _) if !self.rules.outer || open.paired => None,
+            (JoinMode::All, _) => Some(t + *bound_ms),
+            (_, Side::Tank) => None,
+            (JoinMode::Nearest, Side::Well) => match &open.partner {
+                Some(tank) => Some(t + (t - tank.time_ms).abs()),
+                None => Some(t + *bound_ms),
             },
-            (JoinMode::Asof | JoinMode::Latest, Side::Well) => t,
+            (JoinMode::Asof | JoinMode::Latest, Side::Well) => Some(t),
         };
-        let slot_number = u32::try_from(slot).unwrap_or(u32::MAX);
-        held.closing = self.closings.push(at_ms, facility, side as u8, slot_number);
-        if at_ms < self.w_ms && !self.rebuilding {
+        if let Some(at_ms) = at_ms {
+            open.closing = self.closings.push(at_ms, facility, side as u8, slot);
+        }
+        self.rings.open[place] = open;
+        if at_ms.is_some_and(|at_ms| at_ms < self.w_ms) && !self.rebuilding {
             self.close_before(self.w_ms);
         }
     }
@@ -170,9 +185,9 @@ impl Join {
 
 /// Whether a tank reading is a better partner than the best so far: a total order, whatever the arrival.
 fn better(mode: JoinMode, numbers: &[u32], well: &Half, tank: &Half, best: &Half) -> bool {
-    let number = |half: &Half| numbers[usize::from(half.partition)];
+    let number = |half: &Half| numbers[usize::from(half.held.partition)];
     let arrival_decides = broken(Rule::TieOrder);
-    let tie = |half: &Half| if arrival_decides { (0, 0) } else { (number(half), half.offset) };
+    let tie = |half: &Half| if arrival_decides { (0, 0) } else { (number(half), half.held.offset) };
     match mode {
         JoinMode::Nearest => {
             let key = |half: &Half| ((well.time_ms - half.time_ms).abs(), half.time_ms, tie(half));

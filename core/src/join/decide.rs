@@ -8,7 +8,7 @@ use crate::sabotage::{Rule, broken};
 
 use super::closing::Closing;
 use super::emit::Scored;
-use super::held::Half;
+use super::held::{Half, Open};
 use super::shard_join::{Facility, Join};
 
 impl Join {
@@ -21,28 +21,30 @@ impl Join {
 
     fn close(&mut self, closing: Closing) {
         let stored_w_passed = closing.at_ms < self.stored_w_ms;
-        let Facility { rings, .. } = &mut self.facilities[closing.facility as usize];
-        let slot = rings[usize::from(closing.side)].slot(closing.slot as usize);
-        let Some(held) = slot.filter(|held| held.closing == closing.serial) else {
-            return;
-        };
-        held.closing = 0;
-        let held = *held;
-        if self.rules.join == JoinMode::All && held.paired {
+        let is_well = usize::from(closing.side) == Side::Well.index();
+        let ring = &self.facilities[closing.facility as usize].rings[usize::from(closing.side)];
+        let Some(place) = self.rings.place(ring, closing.slot) else { return };
+        let half = Half { time_ms: self.rings.times_ms[place], held: self.rings.held[place] };
+        let open = &mut self.rings.open[place];
+        if open.closing != closing.serial {
             return;
         }
-        let is_well = usize::from(closing.side) == Side::Well.index();
-        if is_well && held.partner.is_none() && !self.rules.outer {
+        open.closing = 0;
+        let Open { partner, paired, .. } = *open;
+        if self.rules.join == JoinMode::All && paired {
+            return;
+        }
+        if is_well && partner.is_none() && !self.rules.outer {
             return;
         }
         // A result that the stored W had passed was in a committed epoch.
-        let mut decided = held.half.reread && stored_w_passed;
+        let mut decided = half.held.reread && stored_w_passed;
         if broken(Rule::ClosingRule) {
-            decided = held.half.reread && held.partner.is_none_or(|partner| partner.reread);
+            decided = half.held.reread && partner.is_none_or(|partner| partner.held.reread);
         }
-        let (well, tank) = match (is_well, &held.partner) {
-            (true, partner) => (Some(&held.half), partner.as_ref()),
-            (false, _) => (None, Some(&held.half)),
+        let (well, tank) = match (is_well, &partner) {
+            (true, partner) => (Some(&half), partner.as_ref()),
+            (false, _) => (None, Some(&half)),
         };
         self.result(closing.facility, well, tank, decided);
     }

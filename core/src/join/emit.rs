@@ -63,7 +63,7 @@ impl Scored {
     /// Scores a row: a missing side gives no points.
     pub(super) fn new(alert_above: u32, well: Option<&Half>, tank: Option<&Half>) -> Scored {
         let halves = [well, tank];
-        let risk = halves.iter().flatten().map(|half| half.points).sum();
+        let risk = halves.iter().flatten().map(|half| u32::from(half.held.points)).sum();
         let time_ms = halves.iter().flatten().map(|half| half.time_ms).max().unwrap_or(i64::MIN);
         let status = if risk > alert_above { Status::Alert } else { Status::Normal };
         Scored { time_ms, risk, status }
@@ -95,21 +95,21 @@ impl Emitted {
     ) {
         let input = |half: &Half| Input {
             time_ms: half.time_ms,
-            partition: numbers[usize::from(half.partition)],
-            offset: half.offset,
+            partition: numbers[usize::from(half.held.partition)],
+            offset: half.held.offset,
         };
         let Scored { time_ms, risk, status } = scored;
         let (well_input, tank_input) = (well.map(input), tank.map(input));
         self.totals.add(well_input, tank_input, risk, status);
         let (value, key) = if self.encoded {
-            let quality = [well, tank].iter().flatten().map(|half| half.quality).min().unwrap_or(0);
-            let tail = RowTail { time_ms, quality, risk, status, rules: self.rules };
-            let part = |half: &Half| arena.get(half.part);
+            let quality = [well, tank].iter().flatten().map(|half| half.held.quality).min().unwrap_or(0);
+            let tail = RowTail { time_ms, quality: u32::from(quality), risk, status, rules: self.rules };
+            let part = |half: &Half| arena.get(half.held.part);
             encode::put_row(&mut self.batch.bytes, facility, well.map(part), tank.map(part), tail)
         } else {
             (0..0, 0..0)
         };
-        let sent_ms = [well, tank].iter().flatten().map(|half| half.sent_ms).max().unwrap_or(-1);
+        let sent_ms = [well, tank].iter().flatten().map(|half| half.held.sent_ms).max().unwrap_or(-1);
         self.batch.rows.push(Row {
             well: well_input,
             tank: tank_input,

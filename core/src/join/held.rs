@@ -12,49 +12,56 @@ pub struct Arrival {
     /// The record's Kafka timestamp, epoch ms, -1 if it has none.
     pub sent_ms: i64,
     /// Risk points of its class.
-    pub points: u32,
+    pub points: u16,
     /// Its quality.
-    pub quality: u32,
+    pub quality: u16,
     /// Its partition, as the domain's dense index.
     pub partition: u16,
     /// Read again below the committed offset.
     pub reread: bool,
 }
 
-/// What a row needs of one reading.
+/// What a slot holds of a reading besides its time: half a cache line, since a probe that finds it at a
+/// random place pays for each line.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Half {
-    /// Event time, epoch ms.
-    pub time_ms: i64,
+#[repr(align(32))]
+pub struct Held {
     /// Offset in its partition.
     pub offset: i64,
     /// The record's Kafka timestamp, epoch ms.
     pub sent_ms: i64,
-    /// Risk points of its class.
-    pub points: u32,
-    /// Its quality.
-    pub quality: u32,
     /// Its row part.
     pub part: PartRef,
+    /// Risk points of its class.
+    pub points: u16,
+    /// Its quality.
+    pub quality: u16,
     /// Its partition, as the domain's dense index.
     pub partition: u16,
     /// Read again below the committed offset.
     pub reread: bool,
+}
+
+/// One side of a row: a reading with its time.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Half {
+    /// Event time, epoch ms.
+    pub time_ms: i64,
+    /// The rest of it.
+    pub held: Held,
 }
 
 impl Half {
     /// The reading, with its part put away.
     pub fn new(arrival: &Arrival, part: PartRef) -> Half {
         let Arrival { time_ms, offset, sent_ms, points, quality, partition, reread } = *arrival;
-        Half { time_ms, offset, sent_ms, points, quality, part, partition, reread }
+        Half { time_ms, held: Held { offset, sent_ms, part, points, quality, partition, reread } }
     }
 }
 
-/// One slot of a ring.
+/// What is still open of a reading, in the modes in which W decides results.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Held {
-    /// The reading.
-    pub half: Half,
+pub struct Open {
     /// The partner so far (wells in nearest, asof and latest).
     pub partner: Option<Half>,
     /// Which of its closings is the valid one; 0 when nothing is open.
@@ -62,3 +69,5 @@ pub struct Held {
     /// It appears in a row (all with outer).
     pub paired: bool,
 }
+
+const _: () = assert!(size_of::<Held>() == 32);

@@ -13,7 +13,8 @@ use crate::time::{NEVER, Spans};
 use super::alarm::AlarmTrack;
 use super::closing::Closings;
 use super::emit::{Emitted, Scored};
-use super::{Arena, Ring};
+use super::prefetch::prefetch;
+use super::{Arena, Ring, Rings};
 
 /// What a shard starts from after a restart.
 #[derive(Clone, Debug, Default)]
@@ -47,13 +48,16 @@ impl JoinCounts {
     }
 }
 
+/// What every reading needs of its facility comes first: one cache line, the alarm's steps and the name the
+/// other.
 #[derive(Debug)]
+#[repr(C, align(64))]
 pub(super) struct Facility {
-    pub(super) name: Arc<str>,
     pub(super) rings: [Ring; 2],
-    pub(super) alarm: AlarmTrack,
     pub(super) bound_ms: i64,
     pub(super) alert_above: u32,
+    pub(super) alarm: AlarmTrack,
+    pub(super) name: Arc<str>,
 }
 
 /// Alarm timers and what they are measured against.
@@ -64,6 +68,10 @@ pub(super) struct AlarmTimers {
     pub(super) delay_ms: i64,
     /// W as the alarms have acted on it.
     pub(super) w_ms: i64,
+    /// Rows that were emitted before a restart are still being met again.
+    pub(super) rebuilding: bool,
+    /// The largest gap of row time within one episode, ms.
+    pub(super) gap_ms: i64,
     /// Memory held by steps that are not decided yet.
     pub(super) step_bytes: usize,
 }
@@ -84,6 +92,7 @@ pub struct Join {
     pub(super) facilities: Vec<Facility>,
     /// Places in `facilities` of facilities that were forgotten.
     free: Vec<u32>,
+    pub(super) rings: Rings,
     pub(super) arena: Arena,
     pub(super) closings: Closings,
     pub(super) alarms: AlarmTimers,
@@ -104,6 +113,8 @@ impl Join {
             timers: Closings::default(),
             delay_ms: rules.alarm_delay_ms(),
             w_ms,
+            rebuilding: true,
+            gap_ms: rules.alarm_gap_ms,
             step_bytes: 0,
         };
         let mut join = Join {
@@ -115,6 +126,7 @@ impl Join {
             names: HashMap::default(),
             facilities: Vec::new(),
             free: Vec::new(),
+            rings: Rings::new(!rules.emits_pairs_only()),
             arena: Arena::default(),
             closings: Closings::default(),
             alarms,
@@ -143,7 +155,7 @@ impl Join {
         let score = self.rules.of(name);
         let facility = Facility {
             name: name.into(),
-            rings: [Ring::default(), Ring::default()],
+            rings: self.rings.pair(),
             alarm: AlarmTrack::default(),
             bound_ms: score.bound_ms,
             alert_above: score.alert_above,
@@ -163,19 +175,38 @@ impl Join {
         number
     }
 
+    /// A reading of this facility comes soon: its place is asked for.
+    #[inline]
+    pub fn expect_facility(&self, facility: u32) {
+        prefetch(&self.facilities, facility as usize);
+    }
+
+    /// A reading of this facility comes next but few: its place is here by now, so its windows are asked for.
+    #[inline]
+    pub fn expect_rings(&self, facility: u32) {
+        let Some(Facility { rings, .. }) = self.facilities.get(facility as usize) else { return };
+        for ring in rings {
+            let place = Rings::places(ring).start;
+            prefetch(&self.rings.times_ms, place);
+            // Two of them in each line.
+            prefetch(&self.rings.held, place);
+            prefetch(&self.rings.held, place + 2);
+        }
+    }
+
     /// Drops the facilities without a reading that matters and without an alarm. Their numbers must not be
     /// used any more: every lane has forgotten them at this cut.
     pub fn forget_facilities(&mut self) {
-        let Join { names, facilities, free, spans, w_ms, facility_bytes, .. } = self;
+        let Join { names, facilities, free, rings: columns, spans, w_ms, facility_bytes, .. } = self;
         names.retain(|name, number| {
             let Facility { rings, alarm, .. } = &mut facilities[*number as usize];
             let from_ms = |side: usize| w_ms.saturating_sub(spans.window_ms[side]);
-            let is_alive = rings.iter().enumerate().any(|(side, ring)| ring.is_alive(from_ms(side)));
+            let is_alive = rings.iter().enumerate().any(|(side, ring)| columns.is_alive(ring, from_ms(side)));
             if is_alive || alarm.due_ms.is_some() {
                 return true;
             }
-            *facility_bytes -= bytes_of(name) + rings.iter().map(Ring::bytes).sum::<usize>();
-            *rings = [Ring::default(), Ring::default()];
+            *facility_bytes -= bytes_of(name);
+            rings.iter_mut().for_each(|ring| columns.drop_ring(ring));
             free.push(*number);
             false
         });
@@ -189,6 +220,7 @@ impl Join {
             return;
         }
         self.rebuilding = false;
+        self.alarms.rebuilding = false;
         self.close_before(self.w_ms);
         let mut settled = Vec::new();
         while let Some(timer) = self.alarms.timers.pop_before(self.w_ms) {
@@ -230,7 +262,7 @@ impl Join {
     /// Memory held by windows, parts and open results, bytes.
     pub fn state_bytes(&self) -> usize {
         let alarms = self.alarms.timers.bytes() + self.alarms.step_bytes;
-        self.facility_bytes + self.arena.bytes() + self.closings.bytes() + alarms
+        self.facility_bytes + self.rings.bytes() + self.arena.bytes() + self.closings.bytes() + alarms
     }
 
     /// Facilities known.
@@ -272,6 +304,10 @@ impl AlarmTimers {
         }
         if !decided && scored.time_ms.saturating_add(self.delay_ms) < self.w_ms {
             counts.alarm_rows_passed += 1;
+            return;
+        }
+        // Most rows only say that the episode goes on; its timer finds that out when it is due.
+        if !self.rebuilding && track.goes_on(scored.time_ms, scored.risk, self.gap_ms) {
             return;
         }
         let before = track.bytes();
