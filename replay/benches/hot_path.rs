@@ -104,6 +104,9 @@ fn main() {
         let mut ns: Vec<_> = runs.iter().map(|run| run.2 * 1e9 / events as f64).collect();
         ns.sort_by(f64::total_cmp);
         let name = if encoded { "rows made" } else { "counted" };
-        println!("{name}: {rows} rows, digest {digest}, {:.1} ns CPU per event (of {ns:.1?})", ns[ns.len() / 2]);
+        println!(
+            "{name}: {rows} rows, digest {digest}, {:.1} ns CPU per event (of {ns:.1?})",
+            ns[ns.len() / 2]
+        );
     }
 }
