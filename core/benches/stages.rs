@@ -87,15 +87,22 @@ fn stage<'l>(load: &'l Load, name: &str) -> Stage<'l> {
 
 fn decode<'l>(Bodies { plan, bodies, .. }: Bodies) -> Stage<'l> {
     Box::new(move |turns| {
-        let bodies = bodies.iter().cycle().take(turns);
-        match plan.side() {
-            Side::Well => {
-                bodies.map(|body| of_well(&plan.decode_well(black_box(body)).unwrap())).fold(0, mix)
-            }
-            Side::Tank => {
-                bodies.map(|body| of_tank(&plan.decode_tank(black_box(body)).unwrap())).fold(0, mix)
-            }
+        let (mut well, mut tank) = (WellReading::default(), TankReading::default());
+        let mut hash = 0;
+        for body in bodies.iter().cycle().take(turns) {
+            let next = match plan.side() {
+                Side::Well => {
+                    plan.decode_well_into(black_box(body), &mut well).unwrap();
+                    of_well(&well)
+                }
+                Side::Tank => {
+                    plan.decode_tank_into(black_box(body), &mut tank).unwrap();
+                    of_tank(&tank)
+                }
+            };
+            hash = mix(hash, next);
         }
+        hash
     })
 }
 

@@ -123,18 +123,15 @@ impl<'a> Cursor<'a> {
         i32::try_from(self.long()?).map_err(|_| Reason::Malformed)
     }
 
-    /// A length: a `long` that is not negative. Most take one byte, those of 64 and more take two.
+    /// A length: a `long` that is not negative. Most take one byte.
     #[inline(always)]
     pub(super) fn length(&mut self) -> Result<usize, Reason> {
-        if let Some((&[low, high], _)) = self.rest.split_first_chunk::<2>()
-            && low & high & 0x80 == 0
+        if let Some((&first, rest)) = self.rest.split_first()
+            // Neither another byte nor the sign.
+            && first & 0x81 == 0
         {
-            // Without a branch on the length, since strings of around 64 bytes would mislead it half the
-            // time.
-            let second = usize::from(low >> 7);
-            let raw = usize::from(low & 0x7F) | ((usize::from(high) << 7) * second);
-            self.rest = &self.rest[1 + second..];
-            return if raw & 1 == 0 { Ok(raw >> 1) } else { Err(Reason::Malformed) };
+            self.rest = rest;
+            return Ok(usize::from(first >> 1));
         }
         let (length, rest) = length_bytewise(self.rest)?;
         self.rest = rest;
@@ -151,18 +148,23 @@ impl<'a> Cursor<'a> {
     /// Length, then UTF-8.
     #[inline(always)]
     pub(super) fn text(&mut self) -> Result<&'a str, Reason> {
-        let length = self.length()?;
-        let from = self.rest;
-        let bytes = self.take(length)?;
-        if let Some(text) = utf8::ascii_at_front(from, length) {
+        if let Some((text, rest)) = utf8::short_ascii(self.rest) {
+            self.rest = rest;
             return Ok(text);
         }
-        // The body's last text may not have enough bytes behind it, but then it has them before it.
-        let to = self.body.get(..self.body.len() - self.rest.len()).unwrap_or_default();
-        if let Some(text) = utf8::ascii_at_back(to, length) {
+        let (text, rest) = any_text(self.body, self.rest)?;
+        self.rest = rest;
+        Ok(text)
+    }
+
+    /// The same, where little may follow, but something goes before.
+    #[inline(always)]
+    pub(super) fn text_near_end(&mut self) -> Result<&'a str, Reason> {
+        if let Some((text, rest)) = utf8::short_ascii_near_end(self.body, self.rest) {
+            self.rest = rest;
             return Ok(text);
         }
-        any_text(bytes)
+        self.text()
     }
 
     /// Whether a value follows, of a union of null and its type, where null is the branch of index `null`.
@@ -233,8 +235,7 @@ fn branch_bytewise(rest: &[u8]) -> Result<(u8, &[u8]), Reason> {
     }
 }
 
-/// A length of three bytes or more, or at the body's very end.
-#[cold]
+/// A length of two bytes or more, or none.
 #[inline(never)]
 fn length_bytewise(rest: &[u8]) -> Result<(usize, &[u8]), Reason> {
     let (length, rest) = long_bytewise(rest)?;
@@ -243,12 +244,17 @@ fn length_bytewise(rest: &[u8]) -> Result<(usize, &[u8]), Reason> {
     Ok((usize::try_from(length).map_err(|_| Reason::Truncated)?, rest))
 }
 
-/// Text that is long, or not ASCII, or all of a short body.
+/// Text of any kind and what is left behind it: long, not ASCII, near the end, or none at all.
 #[inline(never)]
-fn any_text(bytes: &[u8]) -> Result<&str, Reason> {
+fn any_text<'a>(body: &'a [u8], rest: &'a [u8]) -> Result<(&'a str, &'a [u8]), Reason> {
+    if let Some(short) = utf8::short_ascii_near_end(body, rest) {
+        return Ok(short);
+    }
+    let mut cursor = Cursor { body, rest };
+    let bytes = cursor.bytes()?;
     match utf8::long_ascii(bytes) {
-        Some(text) => Ok(text),
-        None => std::str::from_utf8(bytes).map_err(|_| Reason::BadUtf8),
+        Some(text) => Ok((text, cursor.rest)),
+        None => Ok((std::str::from_utf8(bytes).map_err(|_| Reason::BadUtf8)?, cursor.rest)),
     }
 }
 

@@ -46,7 +46,7 @@ pub(super) fn well<'a, F: Fields>(body: &'a [u8], r: &mut WellReading<'a>) -> Re
     [r.methane_ppm, r.co2_ppm, r.pressure_psi, r.temperature_f, r.flow_rate_bpd] =
         F::doubles(c, &mut finite)?;
     r.vibration_encoded = F::text(c)?;
-    r.pump_status = F::text(c)?;
+    r.pump_status = F::text_near_end(c)?;
     [r.maintenance_alert] = F::flags(c)?;
     c.end()?;
     finite.check()
@@ -74,6 +74,7 @@ pub(super) fn tank<'a, F: Fields>(body: &'a [u8], r: &mut TankReading<'a>) -> Re
 /// How a field is read.
 pub(super) trait Fields {
     fn text<'a>(cursor: &mut Cursor<'a>) -> Result<Option<&'a str>, Reason>;
+    fn text_near_end<'a>(cursor: &mut Cursor<'a>) -> Result<Option<&'a str>, Reason>;
     fn long(cursor: &mut Cursor<'_>) -> Result<Option<i64>, Reason>;
     fn int(cursor: &mut Cursor<'_>) -> Result<Option<i32>, Reason>;
     fn flags<const N: usize>(cursor: &mut Cursor<'_>) -> Result<[Option<bool>; N], Reason>;
@@ -90,6 +91,11 @@ impl Fields for Plain {
     #[inline(always)]
     fn text<'a>(cursor: &mut Cursor<'a>) -> Result<Option<&'a str>, Reason> {
         cursor.text().map(Some)
+    }
+
+    #[inline(always)]
+    fn text_near_end<'a>(cursor: &mut Cursor<'a>) -> Result<Option<&'a str>, Reason> {
+        cursor.text_near_end().map(Some)
     }
 
     #[inline(always)]
@@ -127,6 +133,11 @@ impl Fields for Nullable {
     #[inline(always)]
     fn text<'a>(cursor: &mut Cursor<'a>) -> Result<Option<&'a str>, Reason> {
         if cursor.value_follows(0)? { cursor.text().map(Some) } else { Ok(None) }
+    }
+
+    #[inline(always)]
+    fn text_near_end<'a>(cursor: &mut Cursor<'a>) -> Result<Option<&'a str>, Reason> {
+        if cursor.value_follows(0)? { cursor.text_near_end().map(Some) } else { Ok(None) }
     }
 
     #[inline(always)]

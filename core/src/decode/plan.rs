@@ -258,12 +258,15 @@ impl Code {
             match op {
                 Op::Text { slot } => slots.texts[usize::from(slot)] = Some(cursor.text()?),
                 Op::Doubles { slot, count } => {
-                    let bytes = cursor.take(usize::from(count) * 8)?;
-                    let slots = &mut slots.doubles[usize::from(slot)..][..usize::from(count)];
-                    for (slot, double) in slots.iter_mut().zip(bytes.as_chunks::<8>().0) {
-                        let double = f64::from_le_bytes(*double);
-                        finite.note(double);
-                        *slot = Some(double);
+                    let slots = &mut slots.doubles[usize::from(slot)..];
+                    match count {
+                        5 => put_doubles::<5>(slots, &mut cursor, &mut finite)?,
+                        2 => put_doubles::<2>(slots, &mut cursor, &mut finite)?,
+                        _ => {
+                            for slot in &mut slots[..usize::from(count)] {
+                                put_doubles::<1>(std::slice::from_mut(slot), &mut cursor, &mut finite)?;
+                            }
+                        }
                     }
                 }
                 Op::Timestamp => slots.timestamp = Some(cursor.long()?),
@@ -330,6 +333,18 @@ impl Code {
         }
         Ok((cursor, finite))
     }
+}
+
+/// A run of doubles of a length that is known beforehand: the normative schemas' runs.
+#[inline(always)]
+fn put_doubles<const N: usize>(
+    slots: &mut [Option<f64>],
+    cursor: &mut Cursor<'_>,
+    finite: &mut Finite,
+) -> Result<(), Reason> {
+    let doubles = cursor.doubles::<N>(finite)?.map(Some);
+    slots[..N].copy_from_slice(&doubles);
+    Ok(())
 }
 
 /// A long as a double, by Avro's promotion: the nearest one.

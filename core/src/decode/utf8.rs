@@ -7,26 +7,38 @@
 
 #![expect(unsafe_code, reason = "text from bytes checked here: 4 texts a well, 95 instructions each less")]
 
-/// The first `length` bytes of `from` as text, if they are within sixteen and ASCII, and `from` has sixteen.
+/// Length and text at the front of `rest`, and what is left behind them; if the text is ASCII of up to
+/// sixteen bytes, and `rest` has sixteen from its begin.
 #[inline(always)]
-pub(super) fn ascii_at_front(from: &[u8], length: usize) -> Option<&str> {
-    let window = from.first_chunk::<WINDOW>()?;
-    // `get` cannot fail, and says so to the compiler.
-    let text = from.get(..length.min(WINDOW))?;
-    let is_ascii = length <= WINDOW && high_bits(window) & ((1 << length) - 1) == 0;
-    // SAFETY: `text` is the first `length` bytes of `window`, and none of these has its high bit set.
-    is_ascii.then(|| unsafe { std::str::from_utf8_unchecked(text) })
+pub(super) fn short_ascii(rest: &[u8]) -> Option<(&str, &[u8])> {
+    let (&[length, ref window @ ..], _) = rest.split_first_chunk::<{ 1 + WINDOW }>()?;
+    let length = short_length(length)?;
+    let is_ascii = high_bits(window) & ((1 << length) - 1) == 0;
+    // SAFETY: the text is the first `length` bytes of `window`, and none of these has its high bit set.
+    let text = is_ascii.then(|| unsafe { std::str::from_utf8_unchecked(&window[..length]) })?;
+    Some((text, &rest[1 + length..]))
 }
 
-/// The last `length` bytes of `to` as text, if they are within sixteen and ASCII, and `to` has sixteen.
+/// The same, if `body`, which ends with `rest`, has sixteen bytes up to the text's end.
 #[inline(always)]
-pub(super) fn ascii_at_back(to: &[u8], length: usize) -> Option<&str> {
-    let window = to.last_chunk::<WINDOW>()?;
-    let first = to.len().checked_sub(length.min(WINDOW))?;
-    let text = to.get(first..)?;
-    let is_ascii = length <= WINDOW && high_bits(window) >> (WINDOW - length) == 0;
-    // SAFETY: `text` is the last `length` bytes of `window`, and none of these has its high bit set.
-    is_ascii.then(|| unsafe { std::str::from_utf8_unchecked(text) })
+pub(super) fn short_ascii_near_end<'a>(body: &'a [u8], rest: &'a [u8]) -> Option<(&'a str, &'a [u8])> {
+    let (&length, from) = rest.split_first()?;
+    let length = short_length(length)?;
+    let left = from.len().checked_sub(length)?;
+    let window = body.get(..body.len().checked_sub(left)?)?.last_chunk::<WINDOW>()?;
+    let is_ascii = high_bits(window) >> (WINDOW - length) == 0;
+    let text = window.get(WINDOW - length..)?;
+    // SAFETY: the text is the last `length` bytes of `window`, and none of these has its high bit set.
+    let text = is_ascii.then(|| unsafe { std::str::from_utf8_unchecked(text) })?;
+    Some((text, from.get(length..)?))
+}
+
+/// A length of one byte, if it is within a window: neither negative nor longer.
+#[inline(always)]
+fn short_length(byte: u8) -> Option<usize> {
+    // The sign goes to the top, so one comparison tells all.
+    let length = usize::from(byte.rotate_right(1));
+    (length <= WINDOW).then_some(length)
 }
 
 /// All of `bytes` as text, if they are more than sixteen and ASCII.
@@ -101,19 +113,39 @@ mod tests {
     fn differential_what_is_taken_for_ascii_is() {
         for window in windows() {
             for length in 0..=WINDOW + 3 {
-                let (front, back) = (window.get(..length), window.get(WINDOW.wrapping_sub(length)..));
-                for (bytes, read) in
-                    [(front, ascii_at_front(&window, length)), (back, ascii_at_back(&window, length))]
-                {
-                    let expected = bytes.filter(|bytes| bytes.is_ascii());
-                    assert_eq!(read.map(str::as_bytes), expected, "{length} of {window:?}");
-                }
+                let expected = window.get(..length).filter(|bytes| bytes.is_ascii());
+                let mut front = vec![u8::try_from(2 * length).unwrap()];
+                front.extend(window);
+                front.push(9);
+                let read = short_ascii(&front).map(|(text, rest)| (text.as_bytes(), rest));
+                assert_eq!(read, expected.map(|text| (text, &front[1 + length..])), "{front:?}");
+
+                let expected = window.get(WINDOW.wrapping_sub(length)..).filter(|bytes| bytes.is_ascii());
+                let (before, text) = window.split_at(WINDOW.saturating_sub(length));
+                let mut body = [&[7; 15], before, &[u8::try_from(2 * length).unwrap()], text].concat();
+                let begin = 15 + before.len();
+                body.push(9);
+                let read = short_ascii_near_end(&body, &body[begin..]);
+                let read = read.map(|(text, rest)| (text.as_bytes(), rest));
+                assert_eq!(read, expected.map(|text| (text, &[9][..])), "{begin} in {body:?}");
             }
         }
-        assert_eq!(ascii_at_front(&[b'a'; WINDOW - 1], 3), None);
-        assert_eq!(ascii_at_back(&[b'a'; WINDOW - 1], 3), None);
-        assert_eq!(ascii_at_back(b"0123456789abcdefgh", 2), Some("gh"));
-        assert_eq!(ascii_at_front(b"0123456789abcdefgh", 2), Some("01"));
+    }
+
+    #[test]
+    fn what_is_short_of_bytes_or_no_length_is_left_to_others() {
+        assert_eq!(short_ascii(b"\x06abc0123456789abc"), Some(("abc", &b"0123456789abc"[..])));
+        assert_eq!(short_ascii(b"\x06abc0123456789ab"), None);
+        for length in (0..=u8::MAX).filter(|length| length % 2 == 1 || *length > 32) {
+            let body = [&[length][..], &[b'a'; 200]].concat();
+            assert_eq!((short_ascii(&body), short_ascii_near_end(&body, &body)), (None, None), "{length}");
+        }
+        let body = b"0123456789ab\x06abc";
+        assert_eq!(short_ascii_near_end(body, &body[12..]), Some(("abc", &[][..])));
+        assert_eq!(short_ascii_near_end(&body[1..], &body[12..]), None);
+        assert_eq!(short_ascii_near_end(&body[..15], &body[12..15]), None);
+        assert_eq!(short_ascii_near_end(b"\x06abc", b"\x06abc"), None);
+        assert_eq!(short_ascii_near_end(b"", b""), None);
     }
 
     #[test]
