@@ -29,8 +29,10 @@
 //! Which reason: a body is judged from its front, and the first thing that is wrong with it counts; only what
 //! is not finite is judged behind all else, trailing bytes included.
 
+mod utf8;
 mod cursor;
 mod skip;
+mod layout;
 mod plan;
 mod compile;
 mod schemas;

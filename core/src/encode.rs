@@ -32,6 +32,7 @@
 
 mod wire;
 mod reading;
+mod pen;
 mod row;
 mod alarm;
 

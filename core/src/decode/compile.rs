@@ -208,6 +208,18 @@ impl<'s> Compiler<'s> {
         }
     }
 
+    /// Merges runs as `push_plain` does: no other union ends with this operation either.
+    fn push_null_or_double(&mut self, null: u8, next: u8) {
+        match self.code.ops.last_mut() {
+            Some(Op::NullOrDoubles { null: same, slot, count })
+                if *same == null && *slot + *count == next =>
+            {
+                *count += 1;
+            }
+            _ => self.code.ops.push(Op::NullOrDoubles { null, slot: next, count: 1 }),
+        }
+    }
+
     fn push_union(&mut self, branches: &[Op]) {
         let null_or = match branches {
             [Op::Null, op] => Some((0, *op)),
@@ -215,7 +227,7 @@ impl<'s> Compiler<'s> {
             _ => None,
         };
         match null_or {
-            Some((null, Op::Doubles { slot, .. })) => self.code.ops.push(Op::NullOrDouble { null, slot }),
+            Some((null, Op::Doubles { slot, .. })) => self.push_null_or_double(null, slot),
             Some((null, Op::Text { slot })) => self.code.ops.push(Op::NullOrText { null, slot }),
             Some((null, op)) => self.code.ops.extend([Op::NullOr { null }, op]),
             None => {

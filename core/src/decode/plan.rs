@@ -4,7 +4,8 @@
 use crate::record::{Reason, Side, TankReading, WellReading};
 
 use super::compile::{self, PlanError};
-use super::cursor::Cursor;
+use super::cursor::{Cursor, Finite};
+use super::layout::{self, Layout};
 use super::skip::{NodeId, Skips};
 
 /// How bodies of one writer's schema are read. Compiled once per schema id, then shared.
@@ -12,6 +13,7 @@ use super::skip::{NodeId, Skips};
 pub struct Plan {
     pub(super) side: Side,
     pub(super) code: Code,
+    layout: Layout,
 }
 
 impl Plan {
@@ -25,7 +27,9 @@ impl Plan {
     /// # Errors
     /// The schema is no Avro schema, not this side's record, or has a field that can never be read as ours.
     pub fn compile(side: Side, schema_json: &str) -> Result<Plan, PlanError> {
-        Ok(Plan { side, code: compile::compile(side, schema_json)? })
+        let code = compile::compile(side, schema_json)?;
+        let layout = Layout::of(side, &code.ops);
+        Ok(Plan { side, code, layout })
     }
 
     /// Whose readings it decodes.
@@ -42,25 +46,32 @@ impl Plan {
     ///
     /// # Panics
     /// If the plan is for tanks: whoever looks plans up by side and id has mixed them up.
+    #[inline]
     pub fn decode_well<'a>(&'a self, body: &'a [u8]) -> Result<WellReading<'a>, Reason> {
+        let mut reading = WellReading::default();
+        self.decode_well_into(body, &mut reading)?;
+        Ok(reading)
+    }
+
+    /// Reads one body into a reading that is kept for it: a reading has some 170 bytes, which then need not
+    /// be passed on. Every field is set; what they are where this fails is not told.
+    ///
+    /// # Errors
+    /// As [`Plan::decode_well`].
+    ///
+    /// # Panics
+    /// If the plan is for tanks.
+    pub fn decode_well_into<'a>(
+        &'a self,
+        body: &'a [u8],
+        reading: &mut WellReading<'a>,
+    ) -> Result<(), Reason> {
         assert!(self.side == Side::Well, "a plan for tanks was asked for a well");
-        let mut slots = Slots::default();
-        self.code.run(body, &mut slots)?;
-        let [well_id, facility_id, vibration_encoded, pump_status] = slots.texts;
-        let [methane_ppm, co2_ppm, pressure_psi, temperature_f, flow_rate_bpd, ..] = slots.doubles;
-        Ok(WellReading {
-            well_id,
-            facility_id,
-            timestamp: slots.timestamp,
-            methane_ppm,
-            co2_ppm,
-            pressure_psi,
-            temperature_f,
-            flow_rate_bpd,
-            vibration_encoded,
-            pump_status,
-            maintenance_alert: slots.flags[0],
-        })
+        match self.layout {
+            Layout::Plain => layout::well::<layout::Plain>(body, reading),
+            Layout::Nullable => layout::well::<layout::Nullable>(body, reading),
+            Layout::Other => self.code.well(body, reading),
+        }
     }
 
     /// Reads one body as a tank's reading; see [`Plan::decode_well`].
@@ -70,29 +81,31 @@ impl Plan {
     ///
     /// # Panics
     /// If the plan is for wells.
+    #[inline]
     pub fn decode_tank<'a>(&'a self, body: &'a [u8]) -> Result<TankReading<'a>, Reason> {
+        let mut reading = TankReading::default();
+        self.decode_tank_into(body, &mut reading)?;
+        Ok(reading)
+    }
+
+    /// Reads one body into a tank's reading that is kept for it; see [`Plan::decode_well_into`].
+    ///
+    /// # Errors
+    /// As [`Plan::decode_tank`].
+    ///
+    /// # Panics
+    /// If the plan is for wells.
+    pub fn decode_tank_into<'a>(
+        &'a self,
+        body: &'a [u8],
+        reading: &mut TankReading<'a>,
+    ) -> Result<(), Reason> {
         assert!(self.side == Side::Tank, "a plan for wells was asked for a tank");
-        let mut slots = Slots::default();
-        self.code.run(body, &mut slots)?;
-        let [tank_id, facility_id, leak_detection_status, _] = slots.texts;
-        let [level, vapor, ambient, internal, wind, atmospheric, _] = slots.doubles;
-        let [flame_arrestor_status, vapor_recovery_active, emergency_shutdown, _] = slots.flags;
-        Ok(TankReading {
-            tank_id,
-            facility_id,
-            timestamp: slots.timestamp,
-            level_percentage: level,
-            vapor_concentration_ppm: vapor,
-            leak_detection_status,
-            ambient_temperature_f: ambient,
-            internal_pressure_psi: internal,
-            flame_arrestor_status,
-            vapor_recovery_active,
-            emergency_shutdown,
-            wind_speed_mph: wind,
-            atmospheric_pressure_mb: atmospheric,
-            air_quality_index: slots.air_quality_index,
-        })
+        match self.layout {
+            Layout::Plain => layout::tank::<layout::Plain>(body, reading),
+            Layout::Nullable => layout::tank::<layout::Nullable>(body, reading),
+            Layout::Other => self.code.tank(body, reading),
+        }
     }
 }
 
@@ -144,12 +157,13 @@ pub(super) enum Op {
     NullOr {
         null: u8,
     },
-    /// The same with a double.
-    NullOrDouble {
+    /// `count` of these with doubles, for slots in a row.
+    NullOrDoubles {
         null: u8,
         slot: u8,
+        count: u8,
     },
-    /// The same with text.
+    /// One with text.
     NullOrText {
         null: u8,
         slot: u8,
@@ -189,39 +203,89 @@ const DOUBLES: usize = 7;
 const FLAGS: usize = 4;
 
 impl Code {
+    fn well<'a>(&'a self, body: &'a [u8], reading: &mut WellReading<'a>) -> Result<(), Reason> {
+        let mut slots = Slots::default();
+        self.run(body, &mut slots)?;
+        let [well_id, facility_id, vibration_encoded, pump_status] = slots.texts;
+        let [methane_ppm, co2_ppm, pressure_psi, temperature_f, flow_rate_bpd, ..] = slots.doubles;
+        *reading = WellReading {
+            well_id,
+            facility_id,
+            timestamp: slots.timestamp,
+            methane_ppm,
+            co2_ppm,
+            pressure_psi,
+            temperature_f,
+            flow_rate_bpd,
+            vibration_encoded,
+            pump_status,
+            maintenance_alert: slots.flags[0],
+        };
+        Ok(())
+    }
+
+    fn tank<'a>(&'a self, body: &'a [u8], reading: &mut TankReading<'a>) -> Result<(), Reason> {
+        let mut slots = Slots::default();
+        self.run(body, &mut slots)?;
+        let [tank_id, facility_id, leak_detection_status, _] = slots.texts;
+        let [level, vapor, ambient, internal, wind, atmospheric, _] = slots.doubles;
+        let [flame_arrestor_status, vapor_recovery_active, emergency_shutdown, _] = slots.flags;
+        *reading = TankReading {
+            tank_id,
+            facility_id,
+            timestamp: slots.timestamp,
+            level_percentage: level,
+            vapor_concentration_ppm: vapor,
+            leak_detection_status,
+            ambient_temperature_f: ambient,
+            internal_pressure_psi: internal,
+            flame_arrestor_status,
+            vapor_recovery_active,
+            emergency_shutdown,
+            wind_speed_mph: wind,
+            atmospheric_pressure_mb: atmospheric,
+            air_quality_index: slots.air_quality_index,
+        };
+        Ok(())
+    }
+
     fn run<'a>(&'a self, body: &'a [u8], slots: &mut Slots<'a>) -> Result<(), Reason> {
         let mut cursor = Cursor::new(body);
-        let mut finite = true;
+        let mut finite = Finite::default();
         let mut next = 0;
         while let Some(&op) = self.ops.get(next) {
             next += 1;
             match op {
                 Op::Text { slot } => slots.texts[usize::from(slot)] = Some(cursor.text()?),
                 Op::Doubles { slot, count } => {
-                    let bytes = cursor.take(usize::from(count) * 8)?;
-                    let slots = &mut slots.doubles[usize::from(slot)..][..usize::from(count)];
-                    for (slot, double) in slots.iter_mut().zip(bytes.as_chunks::<8>().0) {
-                        let double = f64::from_le_bytes(*double);
-                        finite &= double.is_finite();
-                        *slot = Some(double);
+                    let slots = &mut slots.doubles[usize::from(slot)..];
+                    match count {
+                        5 => put_doubles::<5>(slots, &mut cursor, &mut finite)?,
+                        2 => put_doubles::<2>(slots, &mut cursor, &mut finite)?,
+                        _ => {
+                            for slot in &mut slots[..usize::from(count)] {
+                                put_doubles::<1>(std::slice::from_mut(slot), &mut cursor, &mut finite)?;
+                            }
+                        }
                     }
                 }
                 Op::Timestamp => slots.timestamp = Some(cursor.long()?),
                 Op::Flag { slot } => slots.flags[usize::from(slot)] = Some(cursor.boolean()?),
                 Op::AirQuality { long: false } => slots.air_quality_index = Some(cursor.int()?),
-                Op::NullOrDouble { null, slot } => {
-                    if cursor.index(2)? != usize::from(null) {
-                        let double = cursor.double()?;
-                        finite &= double.is_finite();
-                        slots.doubles[usize::from(slot)] = Some(double);
+                Op::NullOrDoubles { null, slot, count } => {
+                    for slot in &mut slots.doubles[usize::from(slot)..][..usize::from(count)] {
+                        if cursor.value_follows(null)? {
+                            let [double] = cursor.doubles(&mut finite)?;
+                            *slot = Some(double);
+                        }
                     }
                 }
                 Op::NullOrText { null, slot } => {
-                    if cursor.index(2)? != usize::from(null) {
+                    if cursor.value_follows(null)? {
                         slots.texts[usize::from(slot)] = Some(cursor.text()?);
                     }
                 }
-                Op::NullOr { null } => next += usize::from(cursor.index(2)? == usize::from(null)),
+                Op::NullOr { null } => next += usize::from(!cursor.value_follows(null)?),
                 Op::Union { first, count } => {
                     let branch = cursor.index(count as usize)?;
                     next = self.branches[first as usize + branch] as usize;
@@ -229,18 +293,23 @@ impl Code {
                 Op::Jump { to } => next = to as usize,
                 Op::Null => {}
                 Op::SkipFixed { bytes } => cursor.skip(bytes)?,
-                Op::Skip { node } => self.skips.run(node, &mut cursor)?,
-                rare => finite &= self.rare(rare, &mut cursor, slots)?,
+                Op::Skip { node } => cursor = self.skips.run(node, cursor)?,
+                rare => (cursor, finite) = self.rare(rare, cursor, slots, finite)?,
             }
         }
         cursor.end()?;
-        if finite { Ok(()) } else { Err(Reason::NotFinite) }
+        finite.check()
     }
 
-    /// Writers with other types than ours, out of the way of the usual ones. Says whether what it read is
-    /// finite.
+    /// Writers with other types than ours, out of the way of the usual ones.
     #[inline(never)]
-    fn rare<'a>(&'a self, op: Op, cursor: &mut Cursor<'a>, slots: &mut Slots<'a>) -> Result<bool, Reason> {
+    fn rare<'a>(
+        &'a self,
+        op: Op,
+        mut cursor: Cursor<'a>,
+        slots: &mut Slots<'a>,
+        mut finite: Finite,
+    ) -> Result<(Cursor<'a>, Finite), Reason> {
         match op {
             Op::Symbol { slot, list } => {
                 let symbols = &self.symbols[list as usize];
@@ -249,7 +318,7 @@ impl Code {
             Op::DoubleFromFloat { slot } => {
                 let double = f64::from(cursor.float()?);
                 slots.doubles[usize::from(slot)] = Some(double);
-                return Ok(double.is_finite());
+                finite.note(double);
             }
             Op::DoubleFromInt { slot, long } => {
                 let whole = if long { cursor.long()? } else { i64::from(cursor.int()?) };
@@ -262,8 +331,20 @@ impl Code {
             }
             _ => return Err(Reason::WrongType),
         }
-        Ok(true)
+        Ok((cursor, finite))
     }
+}
+
+/// A run of doubles of a length that is known beforehand: the normative schemas' runs.
+#[inline(always)]
+fn put_doubles<const N: usize>(
+    slots: &mut [Option<f64>],
+    cursor: &mut Cursor<'_>,
+    finite: &mut Finite,
+) -> Result<(), Reason> {
+    let doubles = cursor.doubles::<N>(finite)?.map(Some);
+    slots[..N].copy_from_slice(&doubles);
+    Ok(())
 }
 
 /// A long as a double, by Avro's promotion: the nearest one.

@@ -42,9 +42,16 @@ pub(super) struct Skips {
 }
 
 impl Skips {
-    /// Passes over one value.
-    pub(super) fn run(&self, node: NodeId, cursor: &mut Cursor<'_>) -> Result<(), Reason> {
-        self.value(node, cursor, SKIP_DEPTH_MAX)
+    /// Passes over one value. The cursor is taken and given by value, so that the caller's may stay in
+    /// registers.
+    pub(super) fn run<'a>(&self, node: NodeId, mut cursor: Cursor<'a>) -> Result<Cursor<'a>, Reason> {
+        // Text and bytes are most of what is passed over.
+        if let Skip::Bytes = self.nodes[node as usize] {
+            cursor.bytes()?;
+        } else {
+            self.value(node, &mut cursor, SKIP_DEPTH_MAX)?;
+        }
+        Ok(cursor)
     }
 
     fn value(&self, node: NodeId, cursor: &mut Cursor<'_>, depth_left: usize) -> Result<(), Reason> {

@@ -9,10 +9,11 @@ use std::ops::Range;
 
 use crate::record::{Input, Status, TankReading, WellReading};
 use crate::rules::RulesHash;
-use crate::score::{TankClass, WellClass, vibration};
+use crate::score::{TankClass, WellClass};
 
-use super::reading::{Fields, NULL, Nullable, VALUE};
-use super::wire::{length_bytes, put_hash, put_length, put_long, put_text};
+use super::pen::{Pen, append};
+use super::reading::{NULL, VALUE};
+use super::wire::length_bytes;
 
 /// What belongs to a row as a whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,46 +32,51 @@ pub struct RowTail {
 
 /// Appends what a well reading contributes to its rows.
 pub fn put_well_part(out: &mut Vec<u8>, r: &WellReading<'_>, input: Input, class: WellClass) {
-    put_id_half(out, b'w', input);
-    put_input(out, input);
-    let mut fields = Nullable(out);
-    let Ok(()) = fields.text("well_id", r.well_id);
-    for (name, value) in [
-        ("methane_ppm", r.methane_ppm),
-        ("co2_ppm", r.co2_ppm),
-        ("pressure_psi", r.pressure_psi),
-        ("temperature_f", r.temperature_f),
-        ("flow_rate_bpd", r.flow_rate_bpd),
-    ] {
-        let Ok(()) = fields.double(name, value);
-    }
-    put_vibration(out, r.vibration_encoded);
-    let mut fields = Nullable(out);
-    let Ok(()) = fields.text("pump_status", r.pump_status);
-    let Ok(()) = fields.flag("maintenance_alert", r.maintenance_alert);
-    let Ok(()) = fields.text("emission_class", Some(class.class.name()));
-    let Ok(()) = fields.long("well_quality", Some(i64::from(class.quality)));
+    let name = class.class.name();
+    // A vibration's text is shorter than its base64, or one of two words.
+    let texts = [r.well_id, r.vibration_encoded, r.pump_status];
+    append(out, PART_BYTES_MAX + texts_bytes(texts), |pen| {
+        put_input(pen, b'w', input);
+        pen.nullable_text(r.well_id);
+        pen.nullable_doubles([r.methane_ppm, r.co2_ppm, r.pressure_psi, r.temperature_f, r.flow_rate_bpd]);
+        pen.byte(VALUE);
+        pen.vibration(r.vibration_encoded);
+        pen.nullable_text(r.pump_status);
+        pen.nullable_flags([r.maintenance_alert]);
+        pen.byte(VALUE);
+        pen.text(name.as_bytes());
+        pen.byte(VALUE);
+        pen.long(i64::from(class.quality));
+    });
 }
 
 /// Appends what a tank reading contributes to its rows.
 pub fn put_tank_part(out: &mut Vec<u8>, r: &TankReading<'_>, input: Input, class: TankClass) {
-    put_id_half(out, b't', input);
-    put_input(out, input);
-    let mut fields = Nullable(out);
-    let Ok(()) = fields.text("tank_id", r.tank_id);
-    let Ok(()) = fields.double("level_percentage", r.level_percentage);
-    let Ok(()) = fields.double("vapor_concentration_ppm", r.vapor_concentration_ppm);
-    let Ok(()) = fields.text("leak_detection_status", r.leak_detection_status);
-    let Ok(()) = fields.double("ambient_temperature_f", r.ambient_temperature_f);
-    let Ok(()) = fields.double("internal_pressure_psi", r.internal_pressure_psi);
-    let Ok(()) = fields.flag("flame_arrestor_status", r.flame_arrestor_status);
-    let Ok(()) = fields.flag("vapor_recovery_active", r.vapor_recovery_active);
-    let Ok(()) = fields.flag("emergency_shutdown", r.emergency_shutdown);
-    let Ok(()) = fields.double("wind_speed_mph", r.wind_speed_mph);
-    let Ok(()) = fields.double("atmospheric_pressure_mb", r.atmospheric_pressure_mb);
-    let Ok(()) = fields.long("air_quality_index", r.air_quality_index.map(i64::from));
-    let Ok(()) = fields.text("vapor_class", Some(class.class.name()));
-    let Ok(()) = fields.long("tank_quality", Some(i64::from(class.quality)));
+    let name = class.class.name();
+    let texts = [r.tank_id, r.leak_detection_status];
+    append(out, PART_BYTES_MAX + texts_bytes(texts), |pen| {
+        put_input(pen, b't', input);
+        pen.nullable_text(r.tank_id);
+        pen.nullable_doubles([r.level_percentage, r.vapor_concentration_ppm]);
+        pen.nullable_text(r.leak_detection_status);
+        pen.nullable_doubles([r.ambient_temperature_f, r.internal_pressure_psi]);
+        pen.nullable_flags([r.flame_arrestor_status, r.vapor_recovery_active, r.emergency_shutdown]);
+        pen.nullable_doubles([r.wind_speed_mph, r.atmospheric_pressure_mb]);
+        pen.nullable_long(r.air_quality_index.map(i64::from));
+        pen.byte(VALUE);
+        pen.text(name.as_bytes());
+        pen.byte(VALUE);
+        pen.long(i64::from(class.quality));
+    });
+}
+
+/// More than all but the reading's own texts take: 34 of the row-id half, 33 of the input, 15 for each text's
+/// head and words of ours, 54 of doubles, 6 of flags, 8 of an index, 14 of a class and 8 of its quality.
+const PART_BYTES_MAX: usize = 256;
+
+#[inline(always)]
+fn texts_bytes<const N: usize>(texts: [Option<&str>; N]) -> usize {
+    texts.iter().map(|text| text.map_or(0, str::len)).sum()
 }
 
 /// Appends a row's Avro body. Returns where it lies in `out`, and where in it the facility's bytes lie, which
@@ -90,23 +96,32 @@ pub fn put_row(
     let (well_id, well_fields) = well.map_or((MISSING_ID, NULLS_WELL), split_part);
     let (tank_id, tank_fields) = tank.map_or((MISSING_ID, NULLS_TANK), split_part);
     let begin = place(out);
-    put_length(out, well_id.len() + 1 + tank_id.len());
-    out.extend_from_slice(well_id);
-    out.push(b'|');
-    out.extend_from_slice(tank_id);
-    put_length(out, facility.len());
-    let key_begin = place(out);
-    out.extend_from_slice(facility.as_bytes());
-    let key = key_begin..place(out);
-    out.extend_from_slice(well_fields);
-    out.extend_from_slice(tank_fields);
-    put_long(out, tail.time_ms);
-    put_long(out, i64::from(tail.quality));
-    put_long(out, i64::from(tail.risk));
-    put_text(out, tail.status.name());
-    put_hash(out, tail.rules);
-    (begin..place(out), key)
+    let id_bytes = well_id.len() + 1 + tank_id.len();
+    let key_begin = begin as usize + length_bytes(id_bytes) + id_bytes + length_bytes(facility.len());
+    let bytes = id_bytes + facility.len() + well_fields.len() + tank_fields.len();
+    append(out, ROW_BYTES_MAX + bytes, |pen| {
+        pen.length(id_bytes);
+        pen.short(well_id);
+        pen.byte(b'|');
+        pen.short(tank_id);
+        pen.text(facility.as_bytes());
+        pen.bytes(well_fields);
+        pen.bytes(tank_fields);
+        pen.long(tail.time_ms);
+        pen.long(i64::from(tail.quality));
+        pen.long(i64::from(tail.risk));
+        pen.text(tail.status.name().as_bytes());
+        pen.hash(tail.rules);
+    });
+    let end = place(out);
+    // Behind the assertion that the end fits, so does what comes before it.
+    let key = key_begin as u32..(key_begin + facility.len()) as u32;
+    (begin..end, key)
 }
+
+/// More than all but ids, facility and fields take: two lengths and a time of 10 each, 5 each of quality and
+/// risk, 7 of a status and 17 of a hash, and a word's room behind.
+const ROW_BYTES_MAX: usize = 80;
 
 /// The row-id half and the fields of a part.
 #[inline]
@@ -130,57 +145,21 @@ fn place(out: &[u8]) -> u32 {
     out.len() as u32
 }
 
-/// The byte of length and the half of the row id.
-fn put_id_half(out: &mut Vec<u8>, side: u8, input: Input) {
-    let begin = out.len();
-    out.extend_from_slice(&[0, side, b':']);
-    put_decimal(out, u64::from(input.partition));
-    out.push(b':');
-    if input.offset < 0 {
-        out.push(b'-');
-    }
-    put_decimal(out, input.offset.unsigned_abs());
+/// The byte of length and the half of the row id; then partition, offset, event time.
+#[inline(always)]
+fn put_input(pen: &mut Pen<'_>, side: u8, input: Input) {
+    let (mut partition, mut offset) = (itoa::Buffer::new(), itoa::Buffer::new());
+    let partition = partition.format(input.partition).as_bytes();
+    let offset = offset.format(input.offset).as_bytes();
     // Two letters and colons, 10 and 20 digits at most: the length fits its byte.
-    let [length, ..] = (out.len() - begin - 1).to_le_bytes();
-    out[begin] = length;
-}
-
-fn put_decimal(out: &mut Vec<u8>, mut number: u64) {
-    let mut digits = [0; 20];
-    let mut first = digits.len();
-    loop {
-        first -= 1;
-        let [digit, ..] = (number % 10).to_le_bytes();
-        digits[first] = b'0' + digit;
-        number /= 10;
-        if number == 0 {
-            break;
-        }
-    }
-    out.extend_from_slice(&digits[first..]);
-}
-
-/// Partition, offset, event time.
-fn put_input(out: &mut Vec<u8>, input: Input) {
+    let [length, ..] = (3 + partition.len() + offset.len()).to_le_bytes();
+    pen.array([length, side, b':']);
+    pen.short(partition);
+    pen.byte(b':');
+    pen.short(offset);
     for value in [i64::from(input.partition), input.offset, input.time_ms] {
-        out.push(VALUE);
-        put_long(out, value);
-    }
-}
-
-/// The decoded vibration behind its length, which is known beforehand unless it does not decode.
-fn put_vibration(out: &mut Vec<u8>, encoded: Option<&str>) {
-    out.push(VALUE);
-    let length_begin = out.len();
-    let expected = encoded.map_or(vibration::MISSING.len(), vibration::decoded_bytes_max);
-    put_length(out, expected);
-    let text_begin = out.len();
-    vibration::put_decoded(out, encoded);
-    let length = out.len() - text_begin;
-    if length != expected {
-        out.truncate(length_begin);
-        debug_assert!(length_bytes(length) == 1, "only DECODE_ERROR is of another length");
-        put_text(out, vibration::DECODE_ERROR);
+        pen.byte(VALUE);
+        pen.long(value);
     }
 }
 
@@ -189,7 +168,7 @@ mod tests {
     use super::*;
     use crate::decode::enriched;
     use crate::rules::ScoreRules;
-    use crate::score;
+    use crate::score::{self, vibration};
 
     const INPUT: Input = Input { time_ms: 1_700_000_000_123, partition: 12, offset: 34_567 };
 
