@@ -73,7 +73,7 @@ pub(crate) struct ConsoleSink {
 
 impl Sink for ConsoleSink {
     fn wants(&self) -> Wants {
-        Wants { encoded_rows: true, rejects: false }
+        Wants { encoded_rows: true, rejects: false, only_counts: false }
     }
 
     fn begin(&mut self, _epoch: u64) -> Result<(), SinkError> {

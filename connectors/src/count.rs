@@ -18,7 +18,7 @@ impl CountSink {
 
 impl Sink for CountSink {
     fn wants(&self) -> Wants {
-        Wants::default()
+        Wants { only_counts: true, ..Wants::default() }
     }
     fn begin(&mut self, _epoch: u64) -> Result<(), SinkError> {
         Ok(())

@@ -76,7 +76,7 @@ mod tests {
 
     impl Sink for Probe {
         fn wants(&self) -> Wants {
-            Wants { encoded_rows: self.name == "truth", rejects: self.name == "file" }
+            Wants { encoded_rows: self.name == "truth", rejects: self.name == "file", only_counts: false }
         }
         fn begin(&mut self, epoch: u64) -> Result<(), SinkError> {
             self.note(&format!("begin {epoch}"));
@@ -104,7 +104,7 @@ mod tests {
             vec![probe("file", CommitOutcome::Committed)],
             probe("truth", CommitOutcome::Aborted),
         );
-        assert_eq!(sink.wants(), Wants { encoded_rows: true, rejects: true });
+        assert_eq!(sink.wants(), Wants { encoded_rows: true, rejects: true, only_counts: false });
         sink.begin(4).unwrap();
         sink.append(Output::Alarms(&[])).unwrap();
         sink.offsets(&EpochOffsets::default()).unwrap();

@@ -45,7 +45,7 @@ impl JsonLinesSink {
 
 impl Sink for JsonLinesSink {
     fn wants(&self) -> Wants {
-        Wants { encoded_rows: true, rejects: false }
+        Wants { encoded_rows: true, rejects: false, only_counts: false }
     }
 
     fn begin(&mut self, _epoch: u64) -> Result<(), SinkError> {
@@ -117,7 +117,6 @@ mod tests {
                 time_ms: input.time_ms,
                 risk: 40,
                 status: Status::Alert,
-                sent_ms: 0,
                 value,
                 key,
             });

@@ -95,7 +95,6 @@ fn rows(count: i64) -> RowBatch {
             time_ms,
             risk: 40,
             status,
-            sent_ms: 0,
             value,
             key,
         });
@@ -142,7 +141,7 @@ fn epoch(
 fn rows_and_alarms_come_out_framed_keyed_and_where_java_would_put_them() {
     let Some((connection, settings, names)) = live::prepared("rows", 3) else { return };
     let mut sink = KafkaSink::open(&connection, &names, ALL).unwrap();
-    assert_eq!(sink.wants(), Wants { encoded_rows: true, rejects: true });
+    assert_eq!(sink.wants(), Wants { encoded_rows: true, rejects: true, only_counts: false });
     let batch = rows(5_000);
     let alarms = [alarm("FAC-1", AlarmKind::Raised, 2_000, 40), alarm("FAC-2", AlarmKind::Raised, 2_000, 60)];
     let outputs = [Output::Rows(&batch), Output::Alarms(&alarms)];

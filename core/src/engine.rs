@@ -6,6 +6,7 @@ mod commit;
 mod resume;
 mod messages;
 mod judge;
+mod side_reading;
 mod desk;
 mod lane;
 mod shard;

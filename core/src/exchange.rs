@@ -13,8 +13,10 @@
 
 mod batch;
 mod queue;
+mod short_ids;
 mod dictionary;
 
 pub use batch::{Batch, Mark, PartReading, PartitionTail, Tail};
-pub use dictionary::{Dictionary, Route, place};
+pub use dictionary::{Dictionary, Expected, Route, place};
 pub use queue::{Receiver, Sender, queue};
+pub use short_ids::{ShortIds, ShortKey, short_key};

@@ -7,12 +7,12 @@
 //!
 //! ```
 //! use std::sync::Arc;
-//! use wellstream_core::join::{Arrival, Join, JoinStart};
+//! use wellstream_core::join::{Arrival, Join, JoinStart, RowForm};
 //! use wellstream_core::record::{PartitionId, Side};
 //! use wellstream_core::rules::Rules;
 //!
 //! let partitions = [Side::Well, Side::Tank].map(|side| PartitionId { side, number: 0 });
-//! let mut join = Join::new(Arc::new(Rules::default()), partitions.to_vec(), &JoinStart::default(), false);
+//! let mut join = Join::new(Arc::new(Rules::default()), partitions.to_vec(), &JoinStart::default(), RowForm::Counted);
 //! let facility = join.facility("FAC-1");
 //! join.finish_rebuild();
 //! let reading = |partition, time_ms, points| Arrival { partition, time_ms, points, ..Arrival::default() };
@@ -24,7 +24,6 @@
 //! ```
 
 mod arena;
-mod prefetch;
 mod held;
 mod rings;
 mod emit;
@@ -35,7 +34,7 @@ mod arrive;
 mod decide;
 
 pub use arena::{Arena, PartRef};
-pub use emit::{AlarmTotals, Emitted};
+pub use emit::{AlarmTotals, Emitted, RowForm};
 pub use held::{Arrival, Half, Held, Open};
 pub use rings::{Ring, Rings, scan};
 pub use shard_join::{Join, JoinCounts, JoinStart};

@@ -9,6 +9,7 @@
 pub mod record;
 pub mod rules;
 pub mod limits;
+mod prefetch;
 pub mod schemas;
 pub mod decode;
 pub mod validate;

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use wellstream_core::decode;
 use wellstream_core::engine::{Polled, Source, SourceError};
 use wellstream_core::exchange::{self, Batch, PartReading, PartitionTail};
-use wellstream_core::join::{Arrival, Join, JoinStart};
+use wellstream_core::join::{Arrival, Join, JoinStart, RowForm};
 use wellstream_core::record::{PartitionId, Record, Side};
 use wellstream_core::rules::Rules;
 use wellstream_core::time::{DomainWatermark, PartitionClock};
@@ -121,7 +121,7 @@ fn the_join_allocates_nothing_but_a_larger_ring_now_and_then() {
         let rules = drive::rules(mode);
         let lateness_ms = rules.lateness_ms;
         let partitions: Vec<_> = drive::partitions().collect();
-        let mut join = Join::new(Arc::new(rules), partitions.clone(), &JoinStart::default(), true);
+        let mut join = Join::new(Arc::new(rules), partitions.clone(), &JoinStart::default(), RowForm::Encoded);
         let mut clocks = vec![PartitionClock::new(None); partitions.len()];
         let mut heard = DomainWatermark::new(partitions.len(), None);
         join.finish_rebuild();

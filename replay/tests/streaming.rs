@@ -95,11 +95,10 @@ fn thirty_million_readings() {
         time_ms: 1_750_000_000_000 + offset / 4,
         risk: 40,
         status: Status::Alert,
-        sent_ms: -1,
         value: 0..0,
         key: 0..0,
     };
-    let mut batch = RowBatch { rows: (0..1_000).map(row).collect(), bytes: Vec::new() };
+    let mut batch = RowBatch { rows: (0..1_000).map(row).collect(), ..RowBatch::default() };
     for mode in [JoinMode::All, JoinMode::Latest] {
         let gathered = Gathered::new(mode);
         let mut sink = gathered.sink(CountSink::default());

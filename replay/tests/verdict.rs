@@ -244,7 +244,7 @@ impl Broken {
     }
 
     fn spoil(&mut self, batch: &RowBatch) -> RowBatch {
-        let mut spoilt = RowBatch { rows: Vec::new(), bytes: batch.bytes.clone() };
+        let mut spoilt = RowBatch { bytes: batch.bytes.clone(), ..RowBatch::default() };
         for row in &batch.rows {
             let is_it = match &self.which {
                 Which::Nth(nth) => *nth == self.rows,

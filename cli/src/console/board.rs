@@ -187,7 +187,6 @@ mod tests {
                 status,
                 value: middle..end,
                 key: start..middle,
-                sent_ms: -1,
             });
         }
         batch

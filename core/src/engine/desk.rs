@@ -3,17 +3,16 @@
 use std::hash::RandomState;
 use std::sync::Arc;
 
-use crate::decode::Schemas;
-use crate::encode;
+use crate::decode::{self, Plan, Schemas};
 use crate::exchange::{Batch, Dictionary, PartReading, PartitionTail, Sender};
-use crate::record::{Input, PartitionId, Record, Reject};
+use crate::record::{Input, PartitionId, Record, Reject, Side, TankReading, WellReading};
 use crate::rules::{Rules, ScoreRules};
-use crate::score;
 use crate::telemetry::LaneCounts;
 use crate::time::{NEVER, PartitionClock, SegmentBuilder};
 use crate::{limits, record};
 
-use super::judge::{Accepted, PartitionSchemas, Verdict, judge};
+use super::judge::{PartitionSchemas, Verdict, judge};
+use super::side_reading::{Read, SideReading};
 use super::resume::PartitionPlan;
 
 /// One partition as its lane reads it.
@@ -71,6 +70,12 @@ impl LanePartition {
     pub(super) fn settle(&mut self) {
         self.reached |= self.offset_next >= self.committed;
         self.ended |= self.end.is_some_and(|end| self.offset_next >= end);
+    }
+
+    /// The record just read is on time, also if a filter drops it.
+    fn on_time(&mut self, time_ms: i64) {
+        self.segments.on_time(time_ms);
+        self.newest_ms = self.newest_ms.max(time_ms);
     }
 
     /// The news for the shards, if there are any.
@@ -151,64 +156,132 @@ impl Desk {
         w_ms: &dyn Fn() -> i64,
     ) -> usize {
         partition.waits_for_schema = false;
-        for (taken, record) in records.iter().enumerate() {
+        let mut taken = 0;
+        while let Some(record) = records.get(taken) {
             if partition.end.is_some_and(|end| record.offset >= end) {
                 partition.offset_next = partition.offset_next.max(record.offset);
-                return taken;
+                break;
             }
-            if !self.take_one(partition, record, w_ms) {
-                partition.waits_for_schema = true;
-                return taken;
-            }
-            partition.offset_next = record.offset + 1;
+            let refused = match decode::check_value(record.value).and_then(decode::split_frame) {
+                Ok((id, _)) => {
+                    let schemas = &*self.schemas.0;
+                    match partition.schemas.plan(schemas, partition.id.side, id, record.offset) {
+                        Ok(plan) => {
+                            taken += self.take_run(partition, &records[taken..], (id, &plan), w_ms);
+                            continue;
+                        }
+                        Err(None) => {
+                            partition.waits_for_schema = true;
+                            break;
+                        }
+                        Err(Some(reason)) => (reason, Some(id)),
+                    }
+                }
+                Err(reason) => {
+                    // A value that is too large for us may still say what it was written with.
+                    let frame = record.value.and_then(|value| decode::split_frame(value).ok());
+                    (reason, frame.map(|(id, _)| id))
+                }
+            };
+            let clock_before_ms = partition.clock.at_ms();
+            let reread = self.count(partition, record, clock_before_ms);
+            self.reject(refused.0, partition.id, refused.1, record, reread);
+            taken += 1;
         }
-        records.len()
+        taken
     }
 
-    fn take_one(
+    /// Takes the records in front that were written with one schema: at least the first. In two passes over a
+    /// few at a time: what is decoded asks for its facility's place, which is there when it is staged.
+    fn take_run(
         &mut self,
         partition: &mut LanePartition,
-        record: &Record<'_>,
+        records: &[Record<'_>],
+        (id, plan): (u32, &Plan),
         w_ms: &dyn Fn() -> i64,
-    ) -> bool {
-        let clock_before_ms = partition.clock.at_ms();
-        let LanePartition { clock, schemas, id, index, committed, segments, newest_ms, rewind_from, .. } =
-            partition;
-        let verdict = judge(*id, record, clock, schemas, &*self.schemas.0, &self.rules, w_ms);
-        if matches!(verdict, Verdict::Wait) {
-            return false;
+    ) -> usize {
+        // Kept for the whole run: decoding sets every field.
+        let mut wells: [Read<WellReading<'_>>; CHUNK] = Default::default();
+        let mut tanks: [Read<TankReading<'_>>; CHUNK] = Default::default();
+        let mut taken = 0;
+        loop {
+            let rest = &records[taken..];
+            let took = match partition.id.side {
+                Side::Well => self.take_chunk(partition, rest, (id, plan), &mut wells, w_ms),
+                Side::Tank => self.take_chunk(partition, rest, (id, plan), &mut tanks, w_ms),
+            };
+            taken += took;
+            if took < CHUNK {
+                return taken;
+            }
         }
-        let reread = record.offset < *committed;
-        if record.offset >= *rewind_from {
-            segments.record(record.offset, clock_before_ms);
+    }
+
+    /// Takes a chunk; returns how many records it took.
+    fn take_chunk<'r, R: SideReading<'r>>(
+        &mut self,
+        partition: &mut LanePartition,
+        records: &'r [Record<'_>],
+        (id, plan): (u32, &'r Plan),
+        chunk: &mut [Read<R>; CHUNK],
+        w_ms: &dyn Fn() -> i64,
+    ) -> usize {
+        let end = partition.end.unwrap_or(i64::MAX);
+        let (mut taken, mut accepted) = (0, 0);
+        for record in records.iter().take(CHUNK) {
+            let body = match decode::check_value(record.value).and_then(decode::split_frame) {
+                Ok((same, body)) if same == id && record.offset < end => body,
+                _ => break,
+            };
+            if partition.schemas.is_given_up(id, record.offset) {
+                break;
+            }
+            let Read { reading, time_ms, reread, record: at, facility } = &mut chunk[accepted];
+            let clock_before_ms = partition.clock.at_ms();
+            let verdict = match reading.decode(plan, body) {
+                Ok(()) => {
+                    let (clock, rules) = (&mut partition.clock, &*self.rules);
+                    judge(record, reading.timestamp(), reading.null(), clock, rules, w_ms)
+                }
+                Err(reason) => Verdict::Rejected(reason, None),
+            };
+            *reread = self.count(partition, record, clock_before_ms);
+            match verdict {
+                Verdict::Accepted(on_time_ms) => {
+                    partition.on_time(on_time_ms);
+                    *time_ms = on_time_ms;
+                    *at = taken;
+                    *facility = self.dictionary.expect(reading.facility());
+                    accepted += 1;
+                }
+                Verdict::Rejected(reason, on_time_ms) => {
+                    on_time_ms.into_iter().for_each(|time_ms| partition.on_time(time_ms));
+                    self.reject(reason, partition.id, Some(id), record, *reread);
+                }
+            }
+            taken += 1;
+        }
+        for read in &chunk[..accepted] {
+            self.stage(partition, &records[read.record], read);
+        }
+        taken
+    }
+
+    /// Counts a record that is read, and moves the partition's place behind it. Whether it was read before.
+    #[inline]
+    fn count(&mut self, partition: &mut LanePartition, record: &Record<'_>, clock_before_ms: i64) -> bool {
+        let reread = record.offset < partition.committed;
+        if record.offset >= partition.rewind_from {
+            partition.segments.record(record.offset, clock_before_ms);
         }
         if reread {
             self.counts.reread += 1;
         } else {
-            self.counts.events[id.side.index()] += 1;
+            self.counts.events[partition.id.side.index()] += 1;
             self.counts.bytes += record.value.map_or(0, |value| value.len() as u64);
         }
-        let on_time_ms = match verdict {
-            Verdict::Accepted(time_ms, _) => Some(time_ms),
-            Verdict::Rejected(_, _, on_time_ms) => on_time_ms,
-            Verdict::Wait => None,
-        };
-        if let Some(time_ms) = on_time_ms {
-            segments.on_time(time_ms);
-            *newest_ms = (*newest_ms).max(time_ms);
-        }
-        match verdict {
-            Verdict::Wait => {}
-            Verdict::Rejected(reason, schema_id, _) if !reread => self.reject(reason, *id, schema_id, record),
-            Verdict::Rejected(..) => {}
-            Verdict::Accepted(time_ms, reading) => {
-                if !reread {
-                    self.counts.accepted[id.side.index()] += 1;
-                }
-                self.stage((*index, *id), record, time_ms, reread, &reading);
-            }
-        }
-        true
+        partition.offset_next = record.offset + 1;
+        reread
     }
 
     fn reject(
@@ -217,7 +290,11 @@ impl Desk {
         partition: PartitionId,
         schema_id: Option<u32>,
         record: &Record<'_>,
+        reread: bool,
     ) {
+        if reread {
+            return;
+        }
         self.counts.reasons[reason as usize] += 1;
         if self.wants_rejects && reason.fate() != record::Fate::Dropped {
             self.rejects.push(Reject::new(reason, partition, schema_id, record));
@@ -226,51 +303,33 @@ impl Desk {
     }
 
     /// Classifies an accepted reading and stages it for its facility's shard.
-    fn stage(
+    fn stage<'r, R: SideReading<'r>>(
         &mut self,
-        (index, id): (u16, PartitionId),
+        partition: &LanePartition,
         record: &Record<'_>,
-        time_ms: i64,
-        reread: bool,
-        reading: &Accepted<'_>,
+        read: &Read<R>,
     ) {
-        let facility = match reading {
-            Accepted::Well(well) => well.facility_id.unwrap_or_default(),
-            Accepted::Tank(tank) => tank.facility_id.unwrap_or_default(),
-        };
+        let Read { reading, time_ms, reread, facility: expected, .. } = read;
+        let facility = reading.facility();
+        self.counts.accepted[partition.id.side.index()] += u64::from(!reread);
         let own = &self.rules.facilities;
-        let (route, new) = self.dictionary.route(facility, |name| {
+        let (route, new) = self.dictionary.route(facility, *expected, |name| {
             own.keys().position(|key| key == name).map_or(0, |at| u32::try_from(at + 1).unwrap_or(0))
         });
         let batch = &mut self.staged[route.shard as usize];
         if new {
             batch.facilities.push(facility.into());
         }
-        let rules = &self.scores[route.score as usize];
-        let input = Input { time_ms, partition: id.number, offset: record.offset };
         if batch.readings.is_empty() {
             batch.staged_ns = self.now_ns;
         }
         let start = batch.parts.len();
-        let (points, quality) = match reading {
-            Accepted::Well(well) => {
-                let class = score::well(well.methane_ppm.unwrap_or_default(), rules);
-                if self.encoded {
-                    encode::put_well_part(&mut batch.parts, well, input, class);
-                }
-                (class.points, class.quality)
-            }
-            Accepted::Tank(tank) => {
-                let class = score::tank(tank.vapor_concentration_ppm.unwrap_or_default(), rules);
-                if self.encoded {
-                    encode::put_tank_part(&mut batch.parts, tank, input, class);
-                }
-                (class.points, class.quality)
-            }
-        };
+        let input = Input { time_ms: *time_ms, partition: partition.id.number, offset: record.offset };
+        let parts = self.encoded.then_some(&mut batch.parts);
+        let (points, quality) = reading.classify(&self.scores[route.score as usize], input, parts);
         let narrow = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
         batch.readings.push(PartReading {
-            time_ms,
+            time_ms: *time_ms,
             offset: record.offset,
             sent_ms: record.timestamp_ms,
             facility: route.number,
@@ -278,8 +337,8 @@ impl Desk {
             part_len: narrow(batch.parts.len() - start),
             points: short(points),
             quality: short(quality),
-            partition: index,
-            reread,
+            partition: partition.index,
+            reread: *reread,
         });
     }
 
@@ -331,6 +390,9 @@ impl Desk {
         clear
     }
 }
+
+/// Readings that are decoded before they are staged: their memory stays in the nearest cache.
+const CHUNK: usize = 16;
 
 /// Points and qualities as readings carry them: `Rules::check` refuses larger ones.
 fn short(points: u32) -> u16 {

@@ -3,7 +3,6 @@
 use hdrhistogram::Histogram;
 
 use crate::limits;
-use crate::record::Row;
 use crate::sabotage::{Rule, broken};
 use crate::telemetry::Totals;
 
@@ -93,21 +92,13 @@ impl Epoch {
 #[derive(Debug, Default)]
 pub(super) struct Latencies {
     sent_ms: Vec<i64>,
-    /// Rows until the next one that is sampled.
-    skip: usize,
 }
 
 impl Latencies {
-    /// Every 64th row, whatever the batches.
-    pub(super) fn sample(&mut self, rows: &[Row]) {
-        let mut at = self.skip;
-        while let Some(row) = rows.get(at) {
-            if row.sent_ms >= 0 && self.sent_ms.len() < limits::LATENCIES_PER_EPOCH {
-                self.sent_ms.push(row.sent_ms);
-            }
-            at += limits::LATENCY_SAMPLE;
-        }
-        self.skip = at - rows.len();
+    /// The rows of one more batch, as far as there is room.
+    pub(super) fn sample(&mut self, sent_ms: &[i64]) {
+        let room = limits::LATENCIES_PER_EPOCH - self.sent_ms.len();
+        self.sent_ms.extend_from_slice(&sent_ms[..sent_ms.len().min(room)]);
     }
 
     /// The epoch is visible now.

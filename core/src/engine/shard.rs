@@ -211,7 +211,7 @@ impl Shard {
     /// Puts what has been decided into the outbox.
     fn hand_on(&mut self) {
         let out = &mut self.join.out;
-        if !out.batch.rows.is_empty() {
+        if !out.batch.is_empty() {
             let full = std::mem::replace(&mut out.batch, self.out.empty_batch());
             self.outbox.push_back(ShardOutput::Rows(full, self.now_ns));
         }

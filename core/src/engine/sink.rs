@@ -1,5 +1,6 @@
 //! Where results go: begin, append, offsets, commit, epoch by epoch (DESIGN section 6).
 
+use crate::join::RowForm;
 use crate::record::{Alarm, PartitionId, Reject, RowBatch};
 
 /// One piece of output. Everything between `begin` and `commit` belongs to one epoch.
@@ -20,15 +21,27 @@ pub struct Wants {
     pub encoded_rows: bool,
     /// Rejected records with their bytes.
     pub rejects: bool,
+    /// No rows at all: what they amount to is in the totals anyway.
+    pub only_counts: bool,
 }
 
 impl Wants {
+    /// What the join makes of each row.
+    pub(super) fn row_form(self) -> RowForm {
+        match self {
+            Wants { encoded_rows: true, .. } => RowForm::Encoded,
+            Wants { only_counts: true, .. } => RowForm::Counted,
+            _ => RowForm::Numbers,
+        }
+    }
+
     /// What two sinks want together.
     #[must_use]
     pub fn union(self, other: Wants) -> Wants {
         Wants {
             encoded_rows: self.encoded_rows || other.encoded_rows,
             rejects: self.rejects || other.rejects,
+            only_counts: self.only_counts && other.only_counts,
         }
     }
 }

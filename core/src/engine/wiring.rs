@@ -126,7 +126,7 @@ pub fn wire(settings: &EngineSettings, resume: &Resume, schemas: Arc<dyn Schemas
             JoinStart { watermark: resume.watermark, lost: !resume.lost.is_empty(), alarms: vec![] };
         let here = |name: &str| exchange::place(&placing, name, shards) == shard;
         start.alarms = resume.alarms.iter().filter(|alarm| here(&alarm.facility)).cloned().collect();
-        let join = Join::new(Arc::clone(&settings.rules), partitions.clone(), &start, wants.encoded_rows);
+        let join = Join::new(Arc::clone(&settings.rules), partitions.clone(), &start, wants.row_form());
         let heard = DomainWatermark::new(partitions.len(), resume.watermark);
         let out = Arc::clone(&shard_outputs[shard]);
         Shard::new(shard, join, receivers, heard, partitions.len(), out, Arc::clone(&shared))

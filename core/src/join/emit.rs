@@ -47,8 +47,21 @@ pub struct Emitted {
     pub totals: RowTotals,
     /// The epoch's alarms.
     pub alarm_totals: AlarmTotals,
-    encoded: bool,
+    form: RowForm,
+    /// Rows until the next one whose time of sending is noted.
+    unsampled: usize,
     rules: RulesHash,
+}
+
+/// What is made of each row, besides its part of the totals.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RowForm {
+    /// Nothing.
+    Counted,
+    /// Its numbers.
+    Numbers,
+    /// Its numbers, its Avro body and its key.
+    Encoded,
 }
 
 /// A row's score, as alarms need it.
@@ -71,14 +84,15 @@ impl Scored {
 }
 
 impl Emitted {
-    /// Nothing emitted yet; `encoded` if a sink wants the rows' bytes.
-    pub(super) fn new(encoded: bool, rules: RulesHash) -> Emitted {
+    /// Nothing emitted yet.
+    pub(super) fn new(form: RowForm, rules: RulesHash) -> Emitted {
         Emitted {
             batch: RowBatch::default(),
             alarms: Vec::new(),
             totals: RowTotals::default(),
             alarm_totals: AlarmTotals::default(),
-            encoded,
+            form,
+            unsampled: 0,
             rules,
         }
     }
@@ -101,7 +115,16 @@ impl Emitted {
         let Scored { time_ms, risk, status } = scored;
         let (well_input, tank_input) = (well.map(input), tank.map(input));
         self.totals.add(well_input, tank_input, risk, status);
-        let (value, key) = if self.encoded {
+        if self.unsampled == 0 {
+            self.unsampled = crate::limits::LATENCY_SAMPLE;
+            let sent_ms = [well, tank].iter().flatten().map(|half| half.held.sent_ms).max();
+            self.batch.sampled_sent_ms.extend(sent_ms.filter(|ms| *ms >= 0));
+        }
+        self.unsampled -= 1;
+        if self.form == RowForm::Counted {
+            return;
+        }
+        let (value, key) = if self.form == RowForm::Encoded {
             let quality = [well, tank].iter().flatten().map(|half| half.held.quality).min().unwrap_or(0);
             let tail = RowTail { time_ms, quality: u32::from(quality), risk, status, rules: self.rules };
             let part = |half: &Half| arena.get(half.held.part);
@@ -109,14 +132,12 @@ impl Emitted {
         } else {
             (0..0, 0..0)
         };
-        let sent_ms = [well, tank].iter().flatten().map(|half| half.held.sent_ms).max().unwrap_or(-1);
         self.batch.rows.push(Row {
             well: well_input,
             tank: tank_input,
             time_ms,
             risk,
             status,
-            sent_ms,
             value,
             key,
         });

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 
+use crate::prefetch::prefetch;
 use crate::record::{AlarmInForce, PartitionId, Side};
 use crate::rules::Rules;
 use crate::sabotage::{Rule, broken};
@@ -12,8 +13,7 @@ use crate::time::{NEVER, Spans};
 
 use super::alarm::AlarmTrack;
 use super::closing::Closings;
-use super::emit::{Emitted, Scored};
-use super::prefetch::prefetch;
+use super::emit::{Emitted, RowForm, Scored};
 use super::{Arena, Ring, Rings};
 
 /// What a shard starts from after a restart.
@@ -106,8 +106,8 @@ pub struct Join {
 
 impl Join {
     /// An empty join that waits for its rebuild to finish (`finish_rebuild`), also if there is nothing to
-    /// read again. `encoded` if a sink wants rows as bytes.
-    pub fn new(rules: Arc<Rules>, partitions: Vec<PartitionId>, start: &JoinStart, encoded: bool) -> Join {
+    /// read again.
+    pub fn new(rules: Arc<Rules>, partitions: Vec<PartitionId>, start: &JoinStart, form: RowForm) -> Join {
         let w_ms = start.watermark.unwrap_or(NEVER);
         let alarms = AlarmTimers {
             timers: Closings::default(),
@@ -118,7 +118,7 @@ impl Join {
             step_bytes: 0,
         };
         let mut join = Join {
-            out: Emitted::new(encoded, rules.hash()),
+            out: Emitted::new(form, rules.hash()),
             counts: JoinCounts::default(),
             spans: Spans::new(&rules),
             sides: partitions.iter().map(|partition| partition.side).collect(),

@@ -48,8 +48,6 @@ pub struct Row {
     pub risk: u32,
     /// NORMAL or ALERT.
     pub status: Status,
-    /// When the record of its later-arrived input was sent (its Kafka timestamp), epoch ms; -1 if unknown.
-    pub sent_ms: i64,
     /// Where its Avro body (no frame) lies in the batch's `bytes`; empty where no sink wants encoded rows.
     pub value: Range<u32>,
     /// Where its facility id (UTF-8, the record's key) lies in the batch's `bytes`; empty likewise.
@@ -91,6 +89,9 @@ pub struct RowBatch {
     pub rows: Vec<Row>,
     /// Encoded rows, one behind the other.
     pub bytes: Vec<u8>,
+    /// When the later record of a row was sent (its Kafka timestamp), epoch ms; of one row in
+    /// `limits::LATENCY_SAMPLE`, where it is known.
+    pub sampled_sent_ms: Vec<i64>,
 }
 
 impl RowBatch {
@@ -104,10 +105,16 @@ impl RowBatch {
         &self.bytes[row.key.start as usize..row.key.end as usize]
     }
 
+    /// Nothing in it.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty() && self.sampled_sent_ms.is_empty()
+    }
+
     /// Empties the batch and keeps its memory.
     pub fn clear(&mut self) {
         self.rows.clear();
         self.bytes.clear();
+        self.sampled_sent_ms.clear();
     }
 }
 

@@ -166,7 +166,7 @@ impl SimSink {
 
 impl Sink for SimSink {
     fn wants(&self) -> Wants {
-        Wants { encoded_rows: false, rejects: true }
+        Wants { encoded_rows: false, rejects: true, only_counts: false }
     }
 
     fn begin(&mut self, _epoch: u64) -> Result<(), SinkError> {

@@ -181,7 +181,7 @@ mod tests {
 
     impl Sink for Scripted {
         fn wants(&self) -> Wants {
-            Wants { encoded_rows: true, rejects: false }
+            Wants { encoded_rows: true, rejects: false, only_counts: false }
         }
         fn begin(&mut self, _epoch: u64) -> Result<(), SinkError> {
             Ok(())
@@ -202,15 +202,15 @@ mod tests {
         use CommitOutcome::{Aborted, Committed, Unknown};
         let gathered = Gathered::new(JoinMode::All);
         let mut sink = gathered.sink(Scripted(vec![Committed, Aborted, Unknown, Committed]));
-        assert_eq!(sink.wants(), Wants { encoded_rows: true, rejects: false });
+        assert_eq!(sink.wants(), Wants { encoded_rows: true, rejects: false, only_counts: false });
         for offset in 0..4 {
             let input = Some(Input { time_ms: 1_700_000_000_000, partition: 0, offset });
             let risk = 10_u32.pow(u32::try_from(offset).unwrap());
             let (time_ms, status) = (1_700_000_000_000, Status::Alert);
             let row =
-                Row { well: input, tank: input, time_ms, risk, status, sent_ms: -1, value: 0..0, key: 0..0 };
+                Row { well: input, tank: input, time_ms, risk, status, value: 0..0, key: 0..0 };
             sink.begin(u64::from(risk)).unwrap();
-            sink.append(Output::Rows(&RowBatch { rows: vec![row], bytes: Vec::new() })).unwrap();
+            sink.append(Output::Rows(&RowBatch { rows: vec![row], ..RowBatch::default() })).unwrap();
             sink.commit().unwrap();
         }
         let found = gathered.take();

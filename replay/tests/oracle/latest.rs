@@ -21,7 +21,6 @@ fn row(well: Input, tank: Option<Input>, risk: u32) -> Row {
         time_ms: well.time_ms,
         risk,
         status: Status::Alert,
-        sent_ms: -1,
         value: 0..0,
         key: 0..0,
     }

@@ -55,7 +55,7 @@ impl<S: Source> Engine<S> {
             flush_ms: 3,
             ..EngineSettings::new(Arc::new(rules.clone()))
         };
-        let wants = Wants { encoded_rows, rejects: true };
+        let wants = Wants { encoded_rows, rejects: true, only_counts: !encoded_rows };
         let mut wired = wire(&settings, &resume, Arc::new(FixedSchemas::built_in()), wants);
         let (seat, shard) = (wired.lanes.pop().expect("a lane"), wired.shards.pop().expect("a shard"));
         assert!(wired.lanes.is_empty() && wired.shards.is_empty());

@@ -1,14 +1,14 @@
-//! Tells the CPU what will be read soon. A shard's readings lie at random places of its state; asked for some
-//! readings ahead, their cache lines are there in time.
+//! Tells the CPU what will be read soon. A lane's facility ids and a shard's readings lie at random places;
+//! asked for some readings ahead, their cache lines are there in time.
 
 #![expect(
     unsafe_code,
-    reason = "a prefetch is an intrinsic on a pointer; measured with the default scenario: a third of the shard's time"
+    reason = "a prefetch is an intrinsic on a pointer; measured with the default scenario: a third of lane and shard"
 )]
 
 /// Asks for the cache line of a place; nothing happens if there is none.
 #[inline(always)]
-pub(super) fn prefetch<T>(items: &[T], place: usize) {
+pub(crate) fn prefetch<T>(items: &[T], place: usize) {
     #[cfg(target_arch = "x86_64")]
     if let Some(item) = items.get(place) {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};

@@ -1,0 +1,100 @@
+//! A lane reads one side at a time: what wells and tanks differ in, said once.
+
+use crate::decode::Plan;
+use crate::encode;
+use crate::exchange::Expected;
+use crate::record::{Input, Reason, TankReading, WellReading};
+use crate::rules::ScoreRules;
+use crate::{score, validate};
+
+/// A reading in a lane's hands, between decoding and staging.
+#[derive(Debug, Default)]
+pub(super) struct Read<R> {
+    pub(super) reading: R,
+    pub(super) time_ms: i64,
+    /// Read again below the committed offset.
+    pub(super) reread: bool,
+    /// Its record's place among those shown.
+    pub(super) record: usize,
+    pub(super) facility: Expected,
+}
+
+/// A well's or a tank's reading.
+pub(super) trait SideReading<'r> {
+    /// Reads a body; every field is set.
+    fn decode(&mut self, plan: &'r Plan, body: &'r [u8]) -> Result<(), Reason>;
+
+    /// The event time as written.
+    fn timestamp(&self) -> Option<i64>;
+
+    /// The first null that drops it.
+    fn null(&self) -> Option<Reason>;
+
+    /// The facility's id; empty where it is null.
+    fn facility(&self) -> &str;
+
+    /// Its points and quality; its row part goes to `parts`, if rows are wanted.
+    fn classify(&self, rules: &ScoreRules, input: Input, parts: Option<&mut Vec<u8>>) -> (u32, u32);
+}
+
+impl<'r> SideReading<'r> for WellReading<'r> {
+    #[inline]
+    fn decode(&mut self, plan: &'r Plan, body: &'r [u8]) -> Result<(), Reason> {
+        plan.decode_well_into(body, self)
+    }
+
+    #[inline]
+    fn timestamp(&self) -> Option<i64> {
+        self.timestamp
+    }
+
+    #[inline]
+    fn null(&self) -> Option<Reason> {
+        validate::well_drop(self)
+    }
+
+    #[inline]
+    fn facility(&self) -> &str {
+        self.facility_id.unwrap_or_default()
+    }
+
+    #[inline]
+    fn classify(&self, rules: &ScoreRules, input: Input, parts: Option<&mut Vec<u8>>) -> (u32, u32) {
+        let class = score::well(self.methane_ppm.unwrap_or_default(), rules);
+        if let Some(parts) = parts {
+            encode::put_well_part(parts, self, input, class);
+        }
+        (class.points, class.quality)
+    }
+}
+
+impl<'r> SideReading<'r> for TankReading<'r> {
+    #[inline]
+    fn decode(&mut self, plan: &'r Plan, body: &'r [u8]) -> Result<(), Reason> {
+        plan.decode_tank_into(body, self)
+    }
+
+    #[inline]
+    fn timestamp(&self) -> Option<i64> {
+        self.timestamp
+    }
+
+    #[inline]
+    fn null(&self) -> Option<Reason> {
+        validate::tank_drop(self)
+    }
+
+    #[inline]
+    fn facility(&self) -> &str {
+        self.facility_id.unwrap_or_default()
+    }
+
+    #[inline]
+    fn classify(&self, rules: &ScoreRules, input: Input, parts: Option<&mut Vec<u8>>) -> (u32, u32) {
+        let class = score::tank(self.vapor_concentration_ppm.unwrap_or_default(), rules);
+        if let Some(parts) = parts {
+            encode::put_tank_part(parts, self, input, class);
+        }
+        (class.points, class.quality)
+    }
+}
