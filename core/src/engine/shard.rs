@@ -116,15 +116,11 @@ impl Shard {
                 self.hand_on();
                 return;
             }
-            let facility_of = |ahead: usize| {
-                let coming = batch.readings.get(at + ahead)?;
-                input.facilities.get(coming.facility as usize).copied()
-            };
-            if let Some(facility) = facility_of(FACILITY_AHEAD) {
-                self.join.expect_facility(facility);
+            if let Some(coming) = batch.readings.get(at + FACILITY_AHEAD) {
+                self.join.expect_facility(input.facilities[coming.facility as usize]);
             }
-            if let Some(facility) = facility_of(RINGS_AHEAD) {
-                self.join.expect_rings(facility);
+            if let Some(coming) = batch.readings.get(at + RINGS_AHEAD) {
+                self.join.expect_rings(input.facilities[coming.facility as usize], coming.partition);
             }
             let arrival = Arrival {
                 time_ms: reading.time_ms,
@@ -210,6 +206,7 @@ impl Shard {
 
     /// Puts what has been decided into the outbox.
     fn hand_on(&mut self) {
+        self.join.encode_rows();
         let out = &mut self.join.out;
         if !out.batch.is_empty() {
             let full = std::mem::replace(&mut out.batch, self.out.empty_batch());

@@ -5,7 +5,9 @@ use crate::record::{AlarmInForce, AlarmKind};
 
 /// One facility's episode and the steps that W has not passed yet.
 #[derive(Debug, Default)]
+#[repr(C)]
 pub(super) struct AlarmTrack {
+    // First: it is all that most rows look at, and shares a line with what a reading needs of its facility.
     episode: Option<Episode>,
     /// By time, ascending, one per time.
     steps: Vec<Step>,

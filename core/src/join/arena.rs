@@ -1,6 +1,8 @@
 //! The row parts of the readings in the windows, in segments that are freed whole once W has passed their
 //! newest reading. Copying a part here (some 100 bytes) sets the lane's batch free at once.
 
+use crate::prefetch::prefetch;
+
 /// Where a part lies; its length stands before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PartRef {
@@ -68,6 +70,15 @@ impl Arena {
         &rest[..u32::from_le_bytes(*length) as usize]
     }
 
+    /// A part will be read soon: its first lines are asked for, which hold most parts.
+    #[inline]
+    pub(super) fn expect(&self, part: PartRef) {
+        let Some(segment) = self.segments.get(part.segment as usize) else { return };
+        for line in 0..LINES_EXPECTED {
+            prefetch(&segment.bytes, part.start as usize + line * 64);
+        }
+    }
+
     /// Frees the segments whose readings are all past: W > time + span.
     pub fn forget(&mut self, w_ms: i64, span_ms: i64) {
         // Freeing late is harmless; sweeping for each millisecond of W is not free.
@@ -124,6 +135,8 @@ fn narrow(n: usize) -> u32 {
     n as u32
 }
 
+/// Cache lines of a part that are asked for ahead: a well's part has some 190 bytes.
+const LINES_EXPECTED: usize = 4;
 /// A part's length, before it.
 const LENGTH_BYTES: usize = size_of::<u32>();
 const SEGMENT_BYTES: usize = 64 * 1_024;

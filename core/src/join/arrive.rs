@@ -38,6 +38,9 @@ impl Join {
             (_, Side::Well) => open.partner = self.find_partner(facility, &half),
             (_, Side::Tank) => self.offer_partner(facility, &half),
         }
+        if self.out.is_to_encode() {
+            self.encode_rows();
+        }
         let slot = self.keep(facility, side, &half);
         if !self.rings.open.is_empty() {
             self.open(facility, side, slot, open);
@@ -57,7 +60,7 @@ impl Join {
     /// all: a row with every reading of the other side within the bound. Whether there was one.
     fn pair(&mut self, facility_number: u32, side: Side, half: &Half) -> bool {
         let Join { out, counts, facilities, rings: columns, arena, alarms, numbers, w_ms, .. } = self;
-        let Facility { name, rings, alarm, bound_ms, alert_above } =
+        let Facility { rings, alarm, bound_ms, alert_above, .. } =
             &mut facilities[facility_number as usize];
         let (t, bound_ms, w_ms) = (half.time_ms, *bound_ms, *w_ms);
         let strictly = i64::from(broken(Rule::ForgetStrictly));
@@ -82,7 +85,7 @@ impl Join {
             };
             let scored = Scored::new(*alert_above, Some(well), Some(tank));
             if new {
-                out.row(name, scored, Some(well), Some(tank), numbers, arena);
+                out.row(facility_number, scored, Some(well), Some(tank), numbers, arena);
             }
             alarms.row(alarm, facility_number, scored, !new, counts);
             if let Some(other) = open.get_mut(places.start + at) {

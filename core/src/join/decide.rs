@@ -53,10 +53,10 @@ impl Join {
     /// ALERT.
     fn result(&mut self, facility_number: u32, well: Option<&Half>, tank: Option<&Half>, decided: bool) {
         let Join { out, counts, facilities, arena, alarms, numbers, rules, .. } = self;
-        let Facility { name, alarm, alert_above, .. } = &mut facilities[facility_number as usize];
+        let Facility { alarm, alert_above, .. } = &mut facilities[facility_number as usize];
         let scored = Scored::new(*alert_above, well, tank);
         if !decided && rules.join != JoinMode::Latest {
-            out.row(name, scored, well, tank, numbers, arena);
+            out.row(facility_number, scored, well, tank, numbers, arena);
         }
         alarms.row(alarm, facility_number, scored, decided, counts);
         self.alarm_at_once(facility_number);
@@ -65,9 +65,9 @@ impl Join {
     /// latest: the row of a well with what has arrived. Its alarms follow from the asof row, later.
     pub(super) fn emit_well(&mut self, facility: u32, well: &Half, tank: Option<&Half>) {
         let Join { out, facilities, arena, numbers, .. } = self;
-        let Facility { name, alert_above, .. } = &facilities[facility as usize];
+        let alert_above = &facilities[facility as usize].alert_above;
         let scored = Scored::new(*alert_above, Some(well), tank);
-        out.row(name, scored, Some(well), tank, numbers, arena);
+        out.row(facility, scored, Some(well), tank, numbers, arena);
     }
 
     /// Decides every alarm step and end that is due before `until_ms`.

@@ -5,7 +5,7 @@ use crate::encode::{self, RowTail};
 use crate::record::{Alarm, AlarmKind, Input, Row, RowBatch, RowTotals, Status};
 use crate::rules::RulesHash;
 
-use super::{Arena, Half};
+use super::{Arena, Half, PartRef};
 
 /// Alarms by kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -48,9 +48,19 @@ pub struct Emitted {
     /// The epoch's alarms.
     pub alarm_totals: AlarmTotals,
     form: RowForm,
+    /// The last rows of the batch, which are not encoded yet: their parts have been asked for.
+    pending: Vec<PendingRow>,
     /// Rows until the next one whose time of sending is noted.
     unsampled: usize,
     rules: RulesHash,
+}
+
+/// A row that waits for its parts.
+#[derive(Clone, Copy, Debug)]
+struct PendingRow {
+    facility: u32,
+    quality: u16,
+    parts: [Option<PartRef>; 2],
 }
 
 /// What is made of each row, besides its part of the totals.
@@ -92,15 +102,17 @@ impl Emitted {
             totals: RowTotals::default(),
             alarm_totals: AlarmTotals::default(),
             form,
+            pending: Vec::with_capacity(PENDING_MAX),
             unsampled: 0,
             rules,
         }
     }
 
-    /// Emits one row. `numbers` gives Kafka's partition number of a dense index.
+    /// Emits one row of a facility. `numbers` gives Kafka's partition number of a dense index.
+    #[inline]
     pub(super) fn row(
         &mut self,
-        facility: &str,
+        facility: u32,
         scored: Scored,
         well: Option<&Half>,
         tank: Option<&Half>,
@@ -124,23 +136,33 @@ impl Emitted {
         if self.form == RowForm::Counted {
             return;
         }
-        let (value, key) = if self.form == RowForm::Encoded {
+        let row = Row { well: well_input, tank: tank_input, time_ms, risk, status, value: 0..0, key: 0..0 };
+        self.batch.rows.push(row);
+        if self.form == RowForm::Encoded {
             let quality = [well, tank].iter().flatten().map(|half| half.held.quality).min().unwrap_or(0);
-            let tail = RowTail { time_ms, quality: u32::from(quality), risk, status, rules: self.rules };
-            let part = |half: &Half| arena.get(half.held.part);
-            encode::put_row(&mut self.batch.bytes, facility, well.map(part), tank.map(part), tail)
-        } else {
-            (0..0, 0..0)
-        };
-        self.batch.rows.push(Row {
-            well: well_input,
-            tank: tank_input,
-            time_ms,
-            risk,
-            status,
-            value,
-            key,
-        });
+            let parts = [well, tank].map(|half| half.map(|half| half.held.part));
+            parts.iter().flatten().for_each(|part| arena.expect(*part));
+            self.pending.push(PendingRow { facility, quality, parts });
+        }
+    }
+
+    /// Encodes the rows that wait.
+    pub(super) fn encode<'n>(&mut self, arena: &Arena, name: impl Fn(u32) -> &'n str) {
+        let Emitted { batch, pending, rules, .. } = self;
+        let RowBatch { rows, bytes, .. } = batch;
+        let first = rows.len() - pending.len();
+        for (row, pending) in rows[first..].iter_mut().zip(pending.drain(..)) {
+            let Row { time_ms, risk, status, .. } = *row;
+            let tail = RowTail { time_ms, quality: u32::from(pending.quality), risk, status, rules: *rules };
+            let [well, tank] = pending.parts.map(|part| part.map(|part| arena.get(part)));
+            (row.value, row.key) = encode::put_row(bytes, name(pending.facility), well, tank, tail);
+        }
+    }
+
+    /// Whether enough rows wait to be encoded: the parts of the first of them are here by now.
+    #[inline]
+    pub(super) fn is_to_encode(&self) -> bool {
+        self.pending.len() >= PENDING_MAX
     }
 
     /// Emits one alarm.
@@ -155,3 +177,6 @@ impl Emitted {
             || self.batch.bytes.len() >= crate::limits::OUTPUT_BYTES
     }
 }
+
+/// Rows that wait for their parts: memory answers in less than the time of encoding some of them.
+const PENDING_MAX: usize = 16;

@@ -6,6 +6,8 @@
 //! region is a power of two of slots; a ring that is full of readings which still matter moves to one twice
 //! as large, and its old region waits for another ring.
 
+use crate::prefetch::prefetch;
+
 use super::{Held, Open};
 
 /// One facility's readings of one side. A slot's number stays for as long as its reading matters, also when
@@ -63,6 +65,24 @@ impl Rings {
         }
         ring.cursor = (slot + 1) & (ring.slots - 1);
         slot
+    }
+
+    /// A reading will be put in soon: its slot is asked for.
+    #[inline]
+    pub(super) fn expect_insert(&self, ring: &Ring) {
+        let place = (ring.start + ring.cursor) as usize;
+        prefetch(&self.times_ms, place);
+        prefetch(&self.held, place);
+    }
+
+    /// A ring will be scanned soon: its times are asked for, and of a ring of usual size all that it holds.
+    #[inline]
+    pub(super) fn expect_scan(&self, ring: &Ring) {
+        let places = Rings::places(ring);
+        prefetch(&self.times_ms, places.start);
+        for place in places.take(SLOTS_EXPECTED).step_by(HELD_PER_LINE) {
+            prefetch(&self.held, place);
+        }
     }
 
     /// Where a slot lies in the columns: a number that `insert` gave; none if the ring was emptied since.
@@ -167,6 +187,9 @@ const EMPTY: i64 = i64::MIN;
 /// At the default density a facility has some 3 readings of a side in its window. One cache line then holds
 /// the times of both sides.
 const SLOTS_MIN: u32 = 4;
+/// Slots that are asked for ahead: at the default density most rings have as many.
+const SLOTS_EXPECTED: usize = 8;
+const HELD_PER_LINE: usize = 64 / size_of::<Held>();
 /// Times that are compared at once.
 const BLOCK: usize = 4;
 /// Sizes of regions: from `SLOTS_MIN` to all that 32 bits can number.

@@ -181,17 +181,20 @@ impl Join {
         prefetch(&self.facilities, facility as usize);
     }
 
-    /// A reading of this facility comes next but few: its place is here by now, so its windows are asked for.
+    /// A reading of this facility and partition comes next but few: its place is here by now, so its windows
+    /// are asked for.
     #[inline]
-    pub fn expect_rings(&self, facility: u32) {
+    pub fn expect_rings(&self, facility: u32, partition: u16) {
         let Some(Facility { rings, .. }) = self.facilities.get(facility as usize) else { return };
-        for ring in rings {
-            let place = Rings::places(ring).start;
-            prefetch(&self.rings.times_ms, place);
-            // Two of them in each line.
-            prefetch(&self.rings.held, place);
-            prefetch(&self.rings.held, place + 2);
-        }
+        let side = self.sides[usize::from(partition)];
+        self.rings.expect_insert(&rings[side.index()]);
+        self.rings.expect_scan(&rings[side.other().index()]);
+    }
+
+    /// Encodes the rows that wait for their parts, if sinks want them as bytes.
+    pub fn encode_rows(&mut self) {
+        let Join { out, facilities, arena, .. } = self;
+        out.encode(arena, |facility| &facilities[facility as usize].name);
     }
 
     /// Drops the facilities without a reading that matters and without an alarm. Their numbers must not be
@@ -246,6 +249,8 @@ impl Join {
         self.decide_alarms_before(until_ms);
         self.w_ms = w_ms;
         self.alarms.w_ms = w_ms;
+        // Their parts may be forgotten now.
+        self.encode_rows();
         self.arena.forget(w_ms, self.spans.window_ms[0].max(self.spans.window_ms[1]));
     }
 
