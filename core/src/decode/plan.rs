@@ -13,7 +13,7 @@ use super::skip::{NodeId, Skips};
 pub struct Plan {
     pub(super) side: Side,
     pub(super) code: Code,
-    layout: Layout,
+    pub(super) layout: Layout,
 }
 
 impl Plan {
