@@ -315,7 +315,7 @@ mod tests {
         let mut groups = 1_u64;
         for _ in 0..1_000 {
             groups = crate::record::splitmix64(groups);
-            let expected: u64 = (0..8).map(|i| (groups >> (8 * i) & 0x7F) << (7 * i)).sum();
+            let expected: u64 = (0..8).map(|i| ((groups >> (8 * i)) & 0x7F) << (7 * i)).sum();
             assert_eq!(close_up(groups), expected, "{groups:x}");
         }
     }

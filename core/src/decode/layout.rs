@@ -244,3 +244,25 @@ const TANK_NULLABLE: &[Op] = &[
     Op::NullOr { null: 0 },
     Op::AirQuality { long: false },
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::super::Plan;
+    use super::*;
+    use crate::schemas;
+
+    #[test]
+    fn the_normative_schemas_are_known_layouts_and_no_other_is() {
+        let layout = |side, json: &str| Plan::compile(side, json).unwrap().layout;
+        let nullable = [schemas::well_data_nullable(), schemas::tank_data_nullable()];
+        for (side, plain) in Side::BOTH.into_iter().zip([schemas::WELL_DATA, schemas::TANK_DATA]) {
+            let nullable = &nullable[side.index()];
+            assert_eq!(layout(side, plain), Layout::Plain);
+            assert_eq!(layout(side, nullable), Layout::Nullable);
+            let null_last = nullable.replace(r#"["null", "long"], "default": null"#, r#"["long", "null"]"#);
+            assert_eq!(layout(side, &null_last), Layout::Other);
+            let other_order = plain.replacen("facility_id", "timestamp_", 1);
+            assert_eq!(layout(side, &other_order), Layout::Other);
+        }
+    }
+}

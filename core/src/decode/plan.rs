@@ -13,7 +13,7 @@ use super::skip::{NodeId, Skips};
 pub struct Plan {
     pub(super) side: Side,
     pub(super) code: Code,
-    layout: Layout,
+    pub(super) layout: Layout,
 }
 
 impl Plan {
@@ -253,19 +253,20 @@ impl Code {
         let mut cursor = Cursor::new(body);
         let mut finite = Finite::default();
         let mut next = 0;
-        while let Some(&op) = self.ops.get(next) {
+        // Not a copy: it would go through memory at each step.
+        while let Some(op) = self.ops.get(next) {
             next += 1;
-            match op {
+            match *op {
                 Op::Text { slot } => slots.texts[usize::from(slot)] = Some(cursor.text()?),
                 Op::Doubles { slot, count } => {
                     let slots = &mut slots.doubles[usize::from(slot)..];
                     match count {
                         5 => put_doubles::<5>(slots, &mut cursor, &mut finite)?,
                         2 => put_doubles::<2>(slots, &mut cursor, &mut finite)?,
+                        1 => put_doubles::<1>(slots, &mut cursor, &mut finite)?,
                         _ => {
-                            for slot in &mut slots[..usize::from(count)] {
-                                put_doubles::<1>(std::slice::from_mut(slot), &mut cursor, &mut finite)?;
-                            }
+                            let slots = &mut slots[..usize::from(count)];
+                            (cursor, finite) = doubles_one_by_one(cursor, finite, None, slots)?;
                         }
                     }
                 }
@@ -273,12 +274,8 @@ impl Code {
                 Op::Flag { slot } => slots.flags[usize::from(slot)] = Some(cursor.boolean()?),
                 Op::AirQuality { long: false } => slots.air_quality_index = Some(cursor.int()?),
                 Op::NullOrDoubles { null, slot, count } => {
-                    for slot in &mut slots.doubles[usize::from(slot)..][..usize::from(count)] {
-                        if cursor.value_follows(null)? {
-                            let [double] = cursor.doubles(&mut finite)?;
-                            *slot = Some(double);
-                        }
-                    }
+                    let slots = &mut slots.doubles[usize::from(slot)..][..usize::from(count)];
+                    (cursor, finite) = doubles_one_by_one(cursor, finite, Some(null), slots)?;
                 }
                 Op::NullOrText { null, slot } => {
                     if cursor.value_follows(null)? {
@@ -345,6 +342,28 @@ fn put_doubles<const N: usize>(
     let doubles = cursor.doubles::<N>(finite)?.map(Some);
     slots[..N].copy_from_slice(&doubles);
     Ok(())
+}
+
+/// Any other run, of unions with null if there is a null; the cursor by value, so that the caller's may stay
+/// in registers.
+#[inline(never)]
+fn doubles_one_by_one<'a>(
+    mut cursor: Cursor<'a>,
+    mut finite: Finite,
+    null: Option<u8>,
+    slots: &mut [Option<f64>],
+) -> Result<(Cursor<'a>, Finite), Reason> {
+    for slot in slots {
+        let follows = match null {
+            Some(null) => cursor.value_follows(null)?,
+            None => true,
+        };
+        if follows {
+            let [double] = cursor.doubles(&mut finite)?;
+            *slot = Some(double);
+        }
+    }
+    Ok((cursor, finite))
 }
 
 /// A long as a double, by Avro's promotion: the nearest one.

@@ -1,9 +1,9 @@
 //! Writes into a buffer whose room was made beforehand, without asking for room at each field.
 //!
-//! The room is not zeroed first, which takes the one `unsafe` here: the bytes that were written are counted
-//! to the buffer. `Vec::push` and `extend_from_slice` cost a part some 600 instructions more.
+//! The room is not zeroed first, which takes an `unsafe`: the bytes that were written are counted to the
+//! buffer. Written by `Vec::push` and `extend_from_slice`, a part costs twice the instructions.
 
-#![expect(unsafe_code, reason = "room that is not zeroed: half of what a part costs")]
+#![expect(unsafe_code, reason = "bytes written into room that is not zeroed; one bit instruction")]
 
 use std::mem::MaybeUninit;
 
@@ -36,6 +36,12 @@ pub(super) fn append(out: &mut Vec<u8>, bytes_max: usize, write: impl FnOnce(&mu
 /// The room that is left.
 pub(super) struct Pen<'o> {
     room: &'o mut [MaybeUninit<u8>],
+}
+
+/// Bytes that are being counted.
+pub(super) struct Count<'o> {
+    byte: &'o mut u8,
+    room_bytes: usize,
 }
 
 impl<'o> Pen<'o> {
@@ -93,6 +99,39 @@ impl<'o> Pen<'o> {
         }
     }
 
+    /// Decimal digits.
+    #[inline(always)]
+    pub(super) fn decimal(&mut self, number: u64) {
+        // Partitions, mostly.
+        if let digit @ 0..10 = number {
+            return self.byte(b'0' + digit.to_le_bytes()[0]);
+        }
+        match self.room.split_first_chunk_mut::<8>() {
+            Some((word, _)) if number < 100_000_000 => {
+                let digits = eight_digits(number);
+                // Not all are zero: the number is 10 at least.
+                let zeros = (digits.trailing_zeros() as usize / 8).min(6);
+                word.write_copy_of_slice(&((digits | ZEROS) >> (8 * zeros)).to_le_bytes());
+                self.room = &mut std::mem::take(&mut self.room)[8 - zeros..];
+            }
+            _ => self.room = put_decimal(std::mem::take(&mut self.room), number),
+        }
+    }
+
+    /// A byte that will say how many bytes follow it, up to `count_end`.
+    #[inline(always)]
+    pub(super) fn count_begin(&mut self) -> Count<'o> {
+        let (byte, room) = std::mem::take(&mut self.room).split_at_mut(1);
+        self.room = room;
+        Count { byte: byte[0].write(0), room_bytes: self.room.len() }
+    }
+
+    #[inline(always)]
+    pub(super) fn count_end(&mut self, count: Count<'o>) {
+        let [low, ..] = (count.room_bytes - self.room.len()).to_le_bytes();
+        *count.byte = low;
+    }
+
     /// A length. No slice is as long as 2^63.
     #[inline(always)]
     pub(super) fn length(&mut self, length: usize) {
@@ -125,6 +164,12 @@ impl<'o> Pen<'o> {
     #[inline(always)]
     pub(super) fn nullable_long(&mut self, value: Option<i64>) {
         let Some(value) = value else { return self.byte(NULL) };
+        self.value_long(value);
+    }
+
+    /// The second branch, and a long, or an int.
+    #[inline(always)]
+    pub(super) fn value_long(&mut self, value: i64) {
         self.byte(VALUE);
         self.long(value);
     }
@@ -212,6 +257,11 @@ fn put_long_bytewise(mut room: Room<'_>, mut raw: u64) -> Room<'_> {
     }
 }
 
+#[inline(never)]
+fn put_decimal(room: Room<'_>, number: u64) -> Room<'_> {
+    put_bytes(room, itoa::Buffer::new().format(number).as_bytes())
+}
+
 #[cold]
 #[inline(never)]
 fn put_doubles_one_by_one<'o>(mut room: Room<'o>, doubles: &[Option<f64>]) -> Room<'o> {
@@ -258,11 +308,38 @@ fn copy_short(to: &mut [MaybeUninit<u8>; WINDOW], from: &[u8]) {
 }
 
 /// 56 bits as eight groups of 7 bits, one a byte.
+#[cfg(all(target_arch = "x86_64", target_feature = "bmi2"))]
 #[inline(always)]
-const fn spread(raw: u64) -> u64 {
+fn spread(raw: u64) -> u64 {
+    // SAFETY: the program is compiled for machines that have it.
+    unsafe { std::arch::x86_64::_pdep_u64(raw, !CONTINUES) }
+}
+
+/// 56 bits as eight groups of 7 bits, one a byte.
+#[cfg(not(all(target_arch = "x86_64", target_feature = "bmi2")))]
+#[inline(always)]
+fn spread(raw: u64) -> u64 {
+    portable_spread(raw)
+}
+
+/// The same on any machine.
+#[cfg(any(test, not(all(target_arch = "x86_64", target_feature = "bmi2"))))]
+#[inline(always)]
+const fn portable_spread(raw: u64) -> u64 {
     let halves = (raw & 0x0FFF_FFFF) | ((raw & 0x00FF_FFFF_F000_0000) << 4);
     let fours = (halves & 0x0000_3FFF_0000_3FFF) | ((halves & 0x0FFF_C000_0FFF_C000) << 2);
     (fours & 0x007F_007F_007F_007F) | ((fours & 0x3F80_3F80_3F80_3F80) << 1)
+}
+
+/// A number below 10^8 as eight decimal digits, the first in the lowest byte: halves, then quarters, then
+/// eighths, each in its lane.
+#[inline(always)]
+const fn eight_digits(number: u64) -> u64 {
+    let halves = (number / 10_000) | ((number % 10_000) << 32);
+    let hundreds = ((halves * 10_486) >> 20) & 0x0000_007F_0000_007F;
+    let quarters = hundreds | ((halves - hundreds * 100) << 16);
+    let tens = ((quarters * 103) >> 10) & 0x000F_000F_000F_000F;
+    tens | ((quarters - tens * 10) << 8)
 }
 
 /// 32 bits as eight hex digits, the first in the highest byte.
@@ -273,70 +350,14 @@ const fn hex(bits: u64) -> u64 {
     let nibbles = (bytes | (bytes << 4)) & 0x0F0F_0F0F_0F0F_0F0F;
     // A nibble above 9 carries into its bit 4 when 6 is added: then it is a letter, 39 further on.
     let letters = ((nibbles + 0x0606_0606_0606_0606) >> 4) & 0x0101_0101_0101_0101;
-    nibbles + 0x3030_3030_3030_3030 + letters * 39
+    nibbles + ZEROS + letters * 39
 }
+
+/// The digit 0, eight times.
+const ZEROS: u64 = 0x3030_3030_3030_3030;
 
 /// The bit of each byte that says "another one follows".
 const CONTINUES: u64 = 0x8080_8080_8080_8080;
 
 #[cfg(test)]
-mod tests {
-    use super::super::wire;
-    use super::*;
-    use crate::record::splitmix64;
-
-    fn written(bytes_max: usize, write: impl FnOnce(&mut Pen<'_>)) -> Vec<u8> {
-        let mut out = b"before".to_vec();
-        append(&mut out, bytes_max, write);
-        out.split_off(6)
-    }
-
-    #[test]
-    fn differential_longs_are_those_of_the_plain_way() {
-        let mut bits = 1;
-        for n in 0..10_000 {
-            bits = splitmix64(bits);
-            for value in [bits.cast_signed() >> (n % 64), 1 << (n % 64), (1 << (n % 63)) - 1] {
-                let mut expected = Vec::new();
-                wire::put_long(&mut expected, value);
-                assert_eq!(written(10, |pen| pen.long(value)), expected, "{value}");
-                // No room for a word.
-                assert_eq!(written(expected.len(), |pen| pen.long(value)), expected, "{value}");
-            }
-        }
-    }
-
-    #[test]
-    fn differential_hashes_are_those_that_print() {
-        let mut bits = 1;
-        for _ in 0..1_000 {
-            bits = splitmix64(bits);
-            let expected = [b" ".as_slice(), RulesHash(bits).to_string().as_bytes()].concat();
-            assert_eq!(written(17, |pen| pen.hash(RulesHash(bits))), expected);
-        }
-    }
-
-    #[test]
-    fn bytes_of_any_number_are_copied() {
-        let bytes: Vec<u8> = (0..100).collect();
-        for length in 0..bytes.len() {
-            assert_eq!(written(length, |pen| pen.short(&bytes[..length])), bytes[..length]);
-            assert_eq!(written(length, |pen| pen.bytes(&bytes[..length])), bytes[..length]);
-        }
-    }
-
-    #[test]
-    #[should_panic(expected = "mid > len")]
-    fn more_than_announced_is_a_panic() {
-        let mut out = Vec::with_capacity(4);
-        append(&mut out, 4, |pen| pen.array([0; 5]));
-    }
-
-    #[test]
-    fn doubles_are_written_among_nulls() {
-        let expected = [&[2][..], &1.5_f64.to_le_bytes(), &[0, 2], &2.5_f64.to_le_bytes()].concat();
-        assert_eq!(written(27, |pen| pen.nullable_doubles([Some(1.5), None, Some(2.5)])), expected);
-        let expected = [&[2][..], &1.5_f64.to_le_bytes(), &[2], &2.5_f64.to_le_bytes()].concat();
-        assert_eq!(written(18, |pen| pen.nullable_doubles([Some(1.5), Some(2.5)])), expected);
-    }
-}
+mod tests;

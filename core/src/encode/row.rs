@@ -45,8 +45,7 @@ pub fn put_well_part(out: &mut Vec<u8>, r: &WellReading<'_>, input: Input, class
         pen.nullable_flags([r.maintenance_alert]);
         pen.byte(VALUE);
         pen.text(name.as_bytes());
-        pen.byte(VALUE);
-        pen.long(i64::from(class.quality));
+        pen.value_long(i64::from(class.quality));
     });
 }
 
@@ -65,8 +64,7 @@ pub fn put_tank_part(out: &mut Vec<u8>, r: &TankReading<'_>, input: Input, class
         pen.nullable_long(r.air_quality_index.map(i64::from));
         pen.byte(VALUE);
         pen.text(name.as_bytes());
-        pen.byte(VALUE);
-        pen.long(i64::from(class.quality));
+        pen.value_long(i64::from(class.quality));
     });
 }
 
@@ -95,7 +93,7 @@ pub fn put_row(
 ) -> (Range<u32>, Range<u32>) {
     let (well_id, well_fields) = well.map_or((MISSING_ID, NULLS_WELL), split_part);
     let (tank_id, tank_fields) = tank.map_or((MISSING_ID, NULLS_TANK), split_part);
-    let begin = place(out);
+    let begin = place(out.len());
     let id_bytes = well_id.len() + 1 + tank_id.len();
     let key_begin = begin as usize + length_bytes(id_bytes) + id_bytes + length_bytes(facility.len());
     let bytes = id_bytes + facility.len() + well_fields.len() + tank_fields.len();
@@ -113,10 +111,8 @@ pub fn put_row(
         pen.text(tail.status.name().as_bytes());
         pen.hash(tail.rules);
     });
-    let end = place(out);
-    // Behind the assertion that the end fits, so does what comes before it.
-    let key = key_begin as u32..(key_begin + facility.len()) as u32;
-    (begin..end, key)
+    let key = place(key_begin)..place(key_begin + facility.len());
+    (begin..place(out.len()), key)
 }
 
 /// More than all but ids, facility and fields take: two lengths and a time of 10 each, 5 each of quality and
@@ -140,27 +136,27 @@ const NULLS_TANK: &[u8] = &[NULL; 17];
 
 #[expect(clippy::cast_possible_truncation, reason = "asserted; shards hand batches on at 1 MiB")]
 #[inline]
-fn place(out: &[u8]) -> u32 {
-    assert!(out.len() <= u32::MAX as usize, "a batch of 4 GiB");
-    out.len() as u32
+fn place(bytes: usize) -> u32 {
+    assert!(bytes <= u32::MAX as usize, "a batch of 4 GiB");
+    bytes as u32
 }
 
 /// The byte of length and the half of the row id; then partition, offset, event time.
 #[inline(always)]
 fn put_input(pen: &mut Pen<'_>, side: u8, input: Input) {
-    let (mut partition, mut offset) = (itoa::Buffer::new(), itoa::Buffer::new());
-    let partition = partition.format(input.partition).as_bytes();
-    let offset = offset.format(input.offset).as_bytes();
-    // Two letters and colons, 10 and 20 digits at most: the length fits its byte.
-    let [length, ..] = (3 + partition.len() + offset.len()).to_le_bytes();
-    pen.array([length, side, b':']);
-    pen.short(partition);
+    // Two letters and colons, a sign, 10 and 19 digits at most: the length fits its byte.
+    let count = pen.count_begin();
+    pen.array([side, b':']);
+    pen.decimal(u64::from(input.partition));
     pen.byte(b':');
-    pen.short(offset);
-    for value in [i64::from(input.partition), input.offset, input.time_ms] {
-        pen.byte(VALUE);
-        pen.long(value);
+    if input.offset < 0 {
+        pen.byte(b'-');
     }
+    pen.decimal(input.offset.unsigned_abs());
+    pen.count_end(count);
+    pen.value_long(i64::from(input.partition));
+    pen.value_long(input.offset);
+    pen.value_long(input.time_ms);
 }
 
 #[cfg(test)]
