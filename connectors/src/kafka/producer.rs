@@ -104,9 +104,23 @@ pub(super) fn delivery_bound(config: &rdkafka::ClientConfig) -> Duration {
 /// as it may send nothing, since it takes the linger to be over: one that a broker holds up goes on as a
 /// wait.
 pub(super) fn drain(producer: &BaseProducer<ProducerEvents>, bound: Duration) -> Result<(), SinkError> {
-    let deadline = Deadline::after(bound);
+    drain_unless(producer, bound, &|| false)
+}
+
+/// The same for whoever may be told not to wait any longer: then it is a few seconds more at most.
+pub(super) fn drain_unless(
+    producer: &BaseProducer<ProducerEvents>,
+    bound: Duration,
+    hurry: &dyn Fn() -> bool,
+) -> Result<(), SinkError> {
+    let (mut deadline, mut bound, mut hurries) = (Deadline::after(bound), bound, false);
     let flush = Deadline::after(FLUSH_TIME);
     loop {
+        if !hurries && hurry() {
+            hurries = true;
+            bound = bound.min(HURRY_TIME);
+            deadline = Deadline::after(deadline.left().min(HURRY_TIME));
+        }
         let slice = deadline.left().min(FLUSH_SLICE);
         let done = if flush.passed() {
             producer.poll(slice);
@@ -156,6 +170,9 @@ pub(super) fn refuse(message: String) -> SinkError {
 
 /// Longer than a broker that keeps up takes.
 const FLUSH_TIME: Duration = Duration::from_millis(200);
+
+/// How long whoever is in a hurry waits for what is on its way: a broker that works takes less.
+const HURRY_TIME: Duration = Duration::from_secs(5);
 
 /// One wait for acknowledgements: short, since failed records are reported between two waits only.
 const FLUSH_SLICE: Duration = Duration::from_millis(20);
