@@ -16,7 +16,7 @@ use std::path::Path;
 
 use live::{RUN_TIME_MAX, World};
 use program::Program;
-use replays::{args, command, rows, verified};
+use replays::{args, command, engine_elsewhere, rows, verified};
 use serde_json::Value;
 use wellstream_connectors::registry::{RegistryClient, RegistrySettings};
 use wellstream_core::schemas::{TANK_DATA, WELL_DATA};
@@ -44,21 +44,14 @@ fn an_engine_here_puts_out_what_the_oracle_says() {
 #[test]
 fn an_engine_elsewhere_puts_out_what_the_oracle_says() {
     let Some(world) = World::new("replay-external", 3) else { return };
-    let mut engine = world.run(&["--from", "latest", "--sink", "kafka"]);
-    // Its first commits say that it stands at the ends of the topics.
-    let (group, connection) = (world.group.clone(), &world.connection);
-    engine.wait_until("its start", || {
-        let starts =
-            connection.starts(&world.names, wellstream_connectors::kafka::start::From::Latest, false);
-        starts.is_ok_and(|starts| starts.iter().all(|start| start.committed.is_some()))
-    });
+    let engine = engine_elsewhere(&world, &[]);
     let rate = ["--rate", "5k/s", "--duration", "3s", "--engine", "external"];
     let report = verified(&world, &rate);
     assert_eq!(report.load.engine, "external");
     assert!(rows(&report) > 1_000, "{}", rows(&report));
     engine.signal("INT");
     let summary = engine.finish().summary();
-    assert_eq!(summary["rows"].as_u64(), Some(rows(&report)), "{group}: the engine counts the same");
+    assert_eq!(summary["rows"].as_u64(), Some(rows(&report)), "the engine counts the same");
 }
 
 /// Without a registry the engine here reads by the schemas of the load, also those with nulls.

@@ -1,6 +1,7 @@
 //! `replay` with a world's topics, and what its report says.
 #![allow(dead_code, unreachable_pub, clippy::allow_attributes, reason = "each test file uses a part of it")]
 
+use wellstream_connectors::kafka::start::From;
 use wellstream_replay::report::{self, Report};
 
 use crate::live::{RUN_TIME_MAX, World};
@@ -40,4 +41,14 @@ pub fn verified(world: &World, more: &[&str]) -> Report {
 
 pub fn rows(report: &Report) -> u64 {
     report.result.outputs.as_ref().unwrap().rows
+}
+
+/// An engine elsewhere, with more flags, that stands at the ends of the topics: its first commits say so.
+pub fn engine_elsewhere(world: &World, more: &[&str]) -> Program {
+    let mut engine = world.run(&[&["--from", "latest", "--sink", "kafka"], more].concat());
+    engine.wait_until("its start", || {
+        let starts = world.connection.starts(&world.names, From::Latest, false);
+        starts.is_ok_and(|starts| starts.iter().all(|start| start.committed.is_some()))
+    });
+    engine
 }

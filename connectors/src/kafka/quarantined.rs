@@ -100,7 +100,7 @@ impl Sender {
         let config = connection.settings.producer_config(QUARANTINE_BYTES_MAX, BATCH_BYTES_MAX);
         let bound = delivery_bound(&config);
         let producer = config
-            .create_with_context(ProducerEvents::new(None))
+            .create_with_context(ProducerEvents::new(&connection.settings, None))
             .map_err(|error| KafkaError::request("making a producer", &error))?;
         Ok(Sender { producer: Arc::new(producer), bound })
     }

@@ -174,6 +174,7 @@ impl<'j> Field<'j> {
             clock: job.clock,
             stopwatch: Stopwatch::new(job.clock),
             stop: Arc::new(AtomicBool::new(false)),
+            gives_up: true,
         };
         // Its place in the log is taken now, before anything is sent.
         let mut prepared = match choice {

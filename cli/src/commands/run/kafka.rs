@@ -53,7 +53,8 @@ impl<'j, 's> Prepared<'j, 's> {
         followers: Vec<Box<dyn Sink>>,
     ) -> Result<Prepared<'j, 's>, Failure> {
         let settings = job.settings;
-        let client = kafka::settings(settings, "run")?;
+        let mut client = kafka::settings(settings, "run")?;
+        client.give_up = job.gives_up.then(|| Arc::clone(&job.stop));
         let names = kafka::topics(settings);
         let readings = schemas::of_readings(settings)?;
         let connection = kafka::connect(&client)?;
