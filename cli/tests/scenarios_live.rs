@@ -2,7 +2,6 @@
 //! size, to what it declares; prints a table. scripts/scenarios runs it, small or full.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking; helpers are not marked as tests")]
-#![expect(clippy::print_stdout, reason = "the table is the point")]
 
 #[path = "support/live.rs"]
 mod live;
@@ -27,7 +26,7 @@ fn every_scenario_comes_to_what_the_oracle_says() {
     }
     let is_full = std::env::var("WELLSTREAM_SIZE").is_ok_and(|size| size == "full");
     let cases: Vec<_> =
-        Scenario::NAMES.into_iter().flat_map(|name| [(name, "memory"), (name, "kafka")]).collect();
+        Scenario::NAMES.iter().flat_map(|&name| [(name, "memory"), (name, "kafka")]).collect();
     let (next, lines) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
     std::thread::scope(|scope| {
         // A run waits most of the time: small ones go side by side, since nothing is measured here.
