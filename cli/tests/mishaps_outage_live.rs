@@ -6,50 +6,24 @@
 
 #[path = "support/live.rs"]
 mod live;
+#[path = "support/outage.rs"]
+mod outage;
 #[path = "support/program.rs"]
 mod program;
 
-use std::process::Command;
 use std::time::Duration;
 
 use live::World;
+use outage::Outage;
 use program::Program;
 use serde_json::{Value, json};
 use wellstream_connectors::MachineClock;
 use wellstream_core::record::{PartitionId, Side};
 
-fn services(verb: &str) {
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../scripts/services");
-    assert!(Command::new(script).args([verb, "kafka"]).status().unwrap().success(), "{verb}");
-}
-
-/// The broker is away; when this is dropped it is back, also where a test fails.
-struct Outage {
-    comes: &'static str,
-}
-
-impl Outage {
-    fn begin(goes: &str, comes: &'static str) -> Outage {
-        services(goes);
-        Outage { comes }
-    }
-}
-
-impl Drop for Outage {
-    fn drop(&mut self) {
-        services(self.comes);
-    }
-}
-
 /// A world with load, and what an undisturbed run makes of it.
 fn loaded(what: &str) -> Option<(World, Value)> {
     let world = World::bare(what)?;
-    // A broker that has just come back refuses for some seconds, until the controller knows it again.
-    let clock = MachineClock::start();
-    while let Err(error) = world.connection.create_topics(&world.names, 2, 1) {
-        assert!(clock.elapsed() < Duration::from_secs(60), "{error}");
-        clock.sleep(Duration::from_secs(1));
-    }
+    outage::create_topics(&world, 2);
     world.load("400000", "2");
     let other = format!("{}-undisturbed", world.group);
     let args = world.run_args(&["--until-end", "--sink", "count"]);

@@ -170,3 +170,27 @@ fn a_search_that_finds_nothing_says_so() {
     assert_eq!(impossible.status.code(), Some(4), "{}", stderr(&impossible));
     assert!(stderr(&impossible).contains("does not hold at any rate"), "{}", stderr(&impossible));
 }
+
+#[test]
+fn a_search_that_is_stopped_tells_what_it_tried() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().to_str().unwrap();
+    let child = Command::new(env!("CARGO_BIN_EXE_wellstream"))
+        .args(["replay", "--find-max", "--rate", "500/s", "--slo", "p50<5s", "--duration", "2s"])
+        .args(["--report", path])
+        .env_clear()
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    wellstream_connectors::MachineClock::start().sleep(std::time::Duration::from_secs(3));
+    let killed = Command::new("kill").args(["-s", "INT", &child.id().to_string()]).status().unwrap();
+    assert!(killed.success());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(4), "{}", stderr(&output));
+    let report = report_in(folder.path());
+    assert_eq!(report.outcome, Outcome::Invalid);
+    assert!(report.reasons[0].contains("before the search was over"), "{:?}", report.reasons);
+    let search = report.search.unwrap();
+    assert_eq!((search.best_per_s, search.confirmed), (None, false));
+    assert_eq!(search.steps[0].rate_per_s, 500.0);
+}

@@ -8,55 +8,22 @@
 mod live;
 #[path = "support/program.rs"]
 mod program;
+#[path = "support/replays.rs"]
+mod replays;
 
 use std::fs::File;
 use std::path::Path;
 
 use live::{RUN_TIME_MAX, World};
-use program::{Ended, Program};
+use program::Program;
+use replays::{args, command, engine_elsewhere, rows, verified};
 use serde_json::Value;
 use wellstream_connectors::registry::{RegistryClient, RegistrySettings};
 use wellstream_core::schemas::{TANK_DATA, WELL_DATA};
 use wellstream_replay::generate::{Block, Generator, SchemaIds, Setup};
-use wellstream_replay::report::{self, Report};
+use wellstream_replay::report;
 use wellstream_replay::scenario::Scenario;
 use wellstream_replay::trace::{BorrowedRecord, TraceWriter, read_trace};
-
-/// A command with a world's topics.
-fn args(world: &World, verb: &str, more: &[&str]) -> Vec<String> {
-    let names = &world.names;
-    let mut args = vec![verb, "--wells", &names.wells, "--tanks", &names.tanks];
-    if verb != "inspect" {
-        args.extend(["--brokers", &world.brokers, "--schema-registry", &world.registry]);
-    }
-    if verb == "replay" {
-        args.extend(["--output", &names.enriched, "--alerts", &names.alerts]);
-        args.extend(["--quarantine", &names.quarantine]);
-    }
-    args.iter().chain(more).map(ToString::to_string).collect()
-}
-
-fn command(world: &World, verb: &str, more: &[&str]) -> Ended {
-    Program::start(&args(world, verb, more), RUN_TIME_MAX).finish()
-}
-
-/// A verified run, and its report.
-fn verified(world: &World, more: &[&str]) -> Report {
-    let folder = tempfile::tempdir().unwrap();
-    let base = ["--verify", "--report", folder.path().to_str().unwrap()];
-    let ended = command(world, "replay", &[&base, more].concat());
-    assert!(matches!(ended.code, Some(0 | 4)), "{more:?}: {:?} {}", ended.code, ended.stderr);
-    let report = report::read(folder.path()).unwrap();
-    let verdict = report.verdict.as_ref().unwrap();
-    assert!(verdict.ok, "{more:?}: {verdict:?}");
-    assert_eq!(report.result.events_sent, report.load.events);
-    assert!(report.result.drained, "{:?}", report.reasons);
-    report
-}
-
-fn rows(report: &Report) -> u64 {
-    report.result.outputs.as_ref().unwrap().rows
-}
 
 #[test]
 fn an_engine_here_puts_out_what_the_oracle_says() {
@@ -77,21 +44,14 @@ fn an_engine_here_puts_out_what_the_oracle_says() {
 #[test]
 fn an_engine_elsewhere_puts_out_what_the_oracle_says() {
     let Some(world) = World::new("replay-external", 3) else { return };
-    let mut engine = world.run(&["--from", "latest", "--sink", "kafka"]);
-    // Its first commits say that it stands at the ends of the topics.
-    let (group, connection) = (world.group.clone(), &world.connection);
-    engine.wait_until("its start", || {
-        let starts =
-            connection.starts(&world.names, wellstream_connectors::kafka::start::From::Latest, false);
-        starts.is_ok_and(|starts| starts.iter().all(|start| start.committed.is_some()))
-    });
+    let engine = engine_elsewhere(&world, &[]);
     let rate = ["--rate", "5k/s", "--duration", "3s", "--engine", "external"];
     let report = verified(&world, &rate);
     assert_eq!(report.load.engine, "external");
     assert!(rows(&report) > 1_000, "{}", rows(&report));
     engine.signal("INT");
     let summary = engine.finish().summary();
-    assert_eq!(summary["rows"].as_u64(), Some(rows(&report)), "{group}: the engine counts the same");
+    assert_eq!(summary["rows"].as_u64(), Some(rows(&report)), "the engine counts the same");
 }
 
 /// Without a registry the engine here reads by the schemas of the load, also those with nulls.

@@ -16,6 +16,7 @@ pub mod start;
 pub mod source;
 mod partitioner;
 mod quarantine;
+mod patience;
 mod producer;
 pub mod sink;
 pub mod quarantined;

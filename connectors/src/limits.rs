@@ -60,6 +60,9 @@ pub const QUEUE_FULL_PAUSE: Duration = Duration::from_millis(5);
 /// How much longer than the delivery time-out a flush may take before it is called stuck.
 pub const FLUSH_MARGIN: Duration = Duration::from_secs(10);
 
+/// How long whoever is told to give up still waits for what is on its way: a broker that works takes less.
+pub const HURRY_TIME: Duration = Duration::from_secs(5);
+
 /// One request to the schema registry.
 pub const REGISTRY_TIMEOUT: Duration = Duration::from_secs(5);
 

@@ -72,6 +72,8 @@ pub struct Measured {
     pub unmeasured: u64,
     /// User and system time that the process took for this run, seconds.
     pub cpu_s: f64,
+    /// Why it ended before its time: what could not go on, in words. All else is as of then.
+    pub failure: Option<String>,
 }
 
 impl Measured {
@@ -98,7 +100,15 @@ impl Measured {
             timeline,
             unmeasured: observation.unmeasured.load(Ordering::Relaxed),
             cpu_s: process::cpu_s() - cpu_before_s,
+            failure: None,
         }
+    }
+
+    /// The run could not go on.
+    fn failed(mut self, failure: Option<String>) -> Measured {
+        self.drained &= failure.is_none();
+        self.failure = failure;
+        self
     }
 
     /// Readings per second: sent, where there was a schedule to keep, else sent and put out.

@@ -9,7 +9,8 @@ use crate::report::{Outcome, P99, percentile};
 
 /// Judges a run. `is_right` is the oracle's word; `None` if it was not asked.
 pub fn judge(plan: &Plan, measured: &Measured, is_right: Option<bool>) -> (Outcome, Vec<String>) {
-    let mut reasons = Vec::new();
+    let mut reasons: Vec<_> =
+        measured.failure.iter().map(|why| format!("the run broke off: {why}")).collect();
     if measured.sent < plan.events {
         reasons.push(format!("stopped after {} of {} readings", measured.sent, plan.events));
     }

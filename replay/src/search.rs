@@ -8,13 +8,13 @@
 //! let slo: Slo = "p99<10ms".parse()?;
 //! let mut trial = |Try { rate_per_s, .. }: Try| {
 //!     let slow = rate_per_s > 170_000.0;
-//!     Ok::<_, ()>(Trial {
+//!     Ok::<_, ()>(Some(Trial {
 //!         achieved_per_s: rate_per_s,
 //!         p50_ns: Some(1_000_000),
 //!         p99_ns: Some(if slow { 50_000_000 } else { 2_000_000 }),
 //!         slo_ns: Some(if slow { 50_000_000 } else { 2_000_000 }),
 //!         problem: None,
-//!     })
+//!     }))
 //! };
 //! let search = find_max(&slo, 10_000.0, 1e7, &mut trial).unwrap();
 //! let best = search.best_per_s.unwrap();
@@ -96,7 +96,8 @@ pub struct Trial {
     pub problem: Option<String>,
 }
 
-/// Searches between these rates. The highest rate that held lies within 5 % below the least that did not.
+/// Searches between these rates. The highest rate that held lies within 5 % below the least that did not. A
+/// trial that says nothing ends the search: then no rate is the best, and what was tried before is told.
 ///
 /// # Errors
 /// The trial's.
@@ -104,11 +105,11 @@ pub fn find_max<E>(
     slo: &Slo,
     from_per_s: f64,
     most_per_s: f64,
-    trial: &mut dyn FnMut(Try) -> Result<Trial, E>,
+    trial: &mut dyn FnMut(Try) -> Result<Option<Trial>, E>,
 ) -> Result<Search, E> {
     let mut steps = Vec::new();
-    let mut run = |rate_per_s: f64, confirms: bool| -> Result<bool, E> {
-        let trial = trial(Try { rate_per_s, confirms })?;
+    let best_per_s = search(from_per_s, most_per_s, &mut |rate_per_s, confirms| {
+        let Some(trial) = trial(Try { rate_per_s, confirms })? else { return Ok(None) };
         let why = why_not(slo, &trial);
         let held = why.is_none();
         steps.push(SearchStep {
@@ -120,50 +121,57 @@ pub fn find_max<E>(
             held,
             why: why.unwrap_or_else(|| if confirms { "confirmed".to_owned() } else { "held".to_owned() }),
         });
-        Ok(held)
-    };
-    let (mut low, mut high) = (0.0, f64::INFINITY);
-    let mut rate = from_per_s.clamp(1.0, most_per_s);
-    while high.is_infinite() {
-        if run(rate, false)? {
-            low = rate;
-            if rate >= most_per_s {
-                break;
-            }
-            rate = (rate * 2.0).min(most_per_s);
-        } else {
-            high = rate;
-        }
-    }
-    // The first rate was too high already: downwards.
-    while low == 0.0 && high / 2.0 >= RATE_LEAST {
-        let rate = high / 2.0;
-        if run(rate, false)? { low = rate } else { high = rate }
-    }
-    while low > 0.0 && high.is_finite() && high / low > PRECISION {
-        let rate = (low * high).sqrt();
-        if run(rate, false)? { low = rate } else { high = rate }
-    }
-    let mut confirmed = false;
-    for _ in 0..CONFIRMATIONS_MAX {
-        if low == 0.0 {
-            break;
-        }
-        confirmed = run(low, true)?;
-        if confirmed {
-            break;
-        }
-        // It held for a while only: a little less may hold for longer.
-        low /= PRECISION;
-    }
+        Ok(Some(held))
+    })?;
     Ok(Search {
         slo: slo.to_string(),
         slo_percentile: slo.percentile,
         slo_max_ns: slo.max_ns,
         steps,
-        best_per_s: (low > 0.0 && confirmed).then_some(low),
-        confirmed,
+        best_per_s,
+        confirmed: best_per_s.is_some(),
     })
+}
+
+/// The highest rate that held and was confirmed. `run` says whether a rate held; nothing if the search is to
+/// end.
+fn search<E>(
+    from_per_s: f64,
+    most_per_s: f64,
+    run: &mut dyn FnMut(f64, bool) -> Result<Option<bool>, E>,
+) -> Result<Option<f64>, E> {
+    let (mut low, mut high) = (0.0, f64::INFINITY);
+    let mut rate = from_per_s.clamp(1.0, most_per_s);
+    loop {
+        let Some(held) = run(rate, false)? else { return Ok(None) };
+        if held {
+            low = rate
+        } else {
+            high = rate
+        }
+        rate = if high.is_infinite() && rate < most_per_s {
+            (rate * 2.0).min(most_per_s)
+        } else if low == 0.0 && high / 2.0 >= RATE_LEAST {
+            // The first rate was too high already: downwards.
+            high / 2.0
+        } else if low > 0.0 && high.is_finite() && high / low > PRECISION {
+            (low * high).sqrt()
+        } else {
+            break;
+        };
+    }
+    for _ in 0..CONFIRMATIONS_MAX {
+        if low == 0.0 {
+            break;
+        }
+        let Some(held) = run(low, true)? else { return Ok(None) };
+        if held {
+            return Ok(Some(low));
+        }
+        // It held for a while only: a little less may hold for longer.
+        low /= PRECISION;
+    }
+    Ok(None)
 }
 
 fn why_not(slo: &Slo, trial: &Trial) -> Option<String> {
@@ -200,20 +208,20 @@ mod tests {
     }
 
     /// A queue of known capacity: below it the latency of a queue, beyond it a backlog.
-    fn queue(capacity_per_s: f64) -> impl FnMut(Try) -> Result<Trial, ()> {
+    fn queue(capacity_per_s: f64) -> impl FnMut(Try) -> Result<Option<Trial>, ()> {
         move |Try { rate_per_s, .. }| {
             let load = rate_per_s / capacity_per_s;
             let ns = if load < 1.0 { 100_000.0 / (1.0 - load) } else { 1e9 };
             #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "small and positive")]
             let ns = Some(ns as u64);
             let problem = (load >= 1.0).then(|| "the backlog grew".to_owned());
-            Ok(Trial {
+            Ok(Some(Trial {
                 achieved_per_s: rate_per_s.min(capacity_per_s),
                 p50_ns: ns,
                 p99_ns: ns,
                 slo_ns: ns,
                 problem,
-            })
+            }))
         }
     }
 
@@ -241,6 +249,20 @@ mod tests {
         let best = search.best_per_s.unwrap();
         assert!(best < 92_000.0 && best > 84_000.0, "{best}");
         assert!(search.steps.iter().any(|step| !step.held && step.rate_per_s < 100_000.0));
+    }
+
+    #[test]
+    fn a_search_that_is_ended_tells_what_it_tried() {
+        let slo: Slo = "p99<10ms".parse().unwrap();
+        let mut queue = queue(100_000.0);
+        let mut left = 3;
+        let mut trial = |rate: Try| {
+            left -= 1;
+            if left < 0 { Ok(None) } else { queue(rate) }
+        };
+        let search = find_max(&slo, 10_000.0, 1e8, &mut trial).unwrap();
+        assert_eq!((search.best_per_s, search.confirmed, search.steps.len()), (None, false, 3));
+        assert!(search.steps.iter().all(|step| step.held));
     }
 
     #[test]

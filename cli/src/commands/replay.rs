@@ -3,6 +3,7 @@
 mod load;
 mod kafka;
 mod memory;
+mod search;
 mod trace;
 mod source;
 mod progress;
@@ -49,7 +50,7 @@ pub(crate) fn replay(loaded: &Loaded, trace: Option<&Path>) -> Result<(), Failur
     let scenario = scenario(loaded)?;
     let asked = Asked::new(loaded, scenario)?;
     match settings.brokers {
-        Some(_) if settings.find_max => Err(Failure::usage("--find-max on Kafka is not in this version yet")),
+        Some(_) if settings.find_max => kafka::find_max(loaded, &asked),
         Some(_) => match (settings.engine.unwrap_or(EngineChoice::None), &asked.schedule) {
             (EngineChoice::None, _) if settings.verify => {
                 Err(Failure::usage("--verify on Kafka needs an engine to verify: --engine here or external"))

@@ -30,6 +30,9 @@ pub(crate) struct Job<'a> {
     pub(crate) clock: MachineClock,
     pub(crate) stopwatch: Stopwatch,
     pub(crate) stop: Arc<AtomicBool>,
+    /// Asked to stop, it waits for a broker that is away for a few seconds only, instead of minutes: what it
+    /// would have committed is of no use to anybody.
+    pub(crate) gives_up: bool,
 }
 
 impl<'a> Job<'a> {
@@ -42,6 +45,7 @@ impl<'a> Job<'a> {
             clock,
             stopwatch: Stopwatch::new(clock),
             stop: signals::stop_flag()?,
+            gives_up: false,
         })
     }
 

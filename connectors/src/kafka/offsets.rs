@@ -1,6 +1,8 @@
 //! The group's committed offsets, with the metadata that makes a restart exact.
 
 use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -12,6 +14,7 @@ use wellstream_core::record::PartitionId;
 use super::batch::{self, PendingCommit};
 use super::context::Context;
 use super::error::is_transient;
+use super::patience::Patience;
 use super::topics::Connection;
 use super::{KafkaError, KafkaSettings, TopicNames};
 use crate::limits::{COMMIT_TIMEOUT, REQUEST_TIMEOUT};
@@ -88,20 +91,24 @@ fn list_of(
 
 /// Commits offsets for a group whose partitions are assigned by hand.
 pub(super) struct OffsetCommitter {
-    consumer: BaseConsumer<Context>,
+    consumer: Arc<BaseConsumer<Context>>,
+    /// A commit was sent that nobody has answered.
+    is_unanswered: AtomicBool,
     names: TopicNames,
-    group: String,
+    settings: KafkaSettings,
     timeout: Duration,
 }
 
 impl OffsetCommitter {
     pub(super) fn open(settings: &KafkaSettings, names: &TopicNames) -> Result<OffsetCommitter, KafkaError> {
-        let consumer = settings
-            .plain_config()
-            .create_with_context(Context::new("commit"))
-            .map_err(|error| KafkaError::request("making a client for commits", &error))?;
-        let (names, group) = (names.clone(), settings.group.clone());
-        Ok(OffsetCommitter { consumer, names, group, timeout: COMMIT_TIMEOUT })
+        let consumer: BaseConsumer<_> =
+            settings
+                .plain_config()
+                .create_with_context(Context::new("commit"))
+                .map_err(|error| KafkaError::request("making a client for commits", &error))?;
+        let (consumer, is_unanswered) = (Arc::new(consumer), AtomicBool::new(false));
+        let (names, settings) = (names.clone(), settings.clone());
+        Ok(OffsetCommitter { consumer, is_unanswered, names, settings, timeout: COMMIT_TIMEOUT })
     }
 
     /// Commits, retrying what passes by itself; `Unknown` once that takes too long.
@@ -110,9 +117,10 @@ impl OffsetCommitter {
         if list.count() == 0 {
             return Ok(CommitOutcome::Committed);
         }
-        let deadline = Deadline::after(self.timeout);
+        let gives_up = || self.settings.gives_up();
+        let patience = Patience::new(self.timeout, &gives_up);
         loop {
-            match self.try_commit(&list, deadline) {
+            match self.try_commit(&list, &patience) {
                 Some(Ok(())) => {
                     self.consumer.context().works();
                     return Ok(CommitOutcome::Committed);
@@ -123,10 +131,11 @@ impl OffsetCommitter {
                 Some(Err(code)) => return Err(refuse(self.advice(code))),
                 None => {}
             }
-            if deadline.passed() {
+            if patience.is_over() {
+                self.is_unanswered.store(true, Ordering::Relaxed);
                 return Ok(CommitOutcome::Unknown);
             }
-            drop(self.consumer.poll(deadline.left().min(RETRY_PAUSE)));
+            drop(self.consumer.poll(patience.left().min(RETRY_PAUSE)));
         }
     }
 
@@ -134,15 +143,15 @@ impl OffsetCommitter {
     fn try_commit(
         &self,
         list: &TopicPartitionList,
-        deadline: Deadline,
+        patience: &Patience<'_>,
     ) -> Option<Result<(), RDKafkaErrorCode>> {
         let context = self.consumer.context();
         let pending = match PendingCommit::start(&self.consumer, list) {
             Ok(pending) => pending,
             Err(code) => return Some(Err(code)),
         };
-        while !deadline.passed() {
-            if let Some(outcome) = pending.wait(deadline.left().min(RETRY_PAUSE)) {
+        while !patience.is_over() {
+            if let Some(outcome) = pending.wait(patience.left().min(RETRY_PAUSE)) {
                 return Some(outcome);
             }
             drop(self.consumer.poll(Duration::ZERO));
@@ -166,7 +175,7 @@ impl OffsetCommitter {
 
     fn advice(&self, code: RDKafkaErrorCode) -> String {
         use RDKafkaErrorCode as Code;
-        let group = &self.group;
+        let group = &self.settings.group;
         let what_to_do = match code {
             Code::IllegalGeneration | Code::UnknownMemberId | Code::RebalanceInProgress => {
                 "other programs are members of this group: choose another --group"
@@ -183,6 +192,16 @@ impl OffsetCommitter {
             _ => "the next start repeats the epochs since the last commit",
         };
         format!("committing offsets of group {group}: {code}: {what_to_do}")
+    }
+}
+
+impl Drop for OffsetCommitter {
+    /// Closing the client waits for the answer to a commit, for a minute and longer: whoever gives up leaves
+    /// it open.
+    fn drop(&mut self) {
+        if self.is_unanswered.load(Ordering::Relaxed) && self.settings.gives_up() {
+            std::mem::forget(Arc::clone(&self.consumer));
+        }
     }
 }
 

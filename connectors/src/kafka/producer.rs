@@ -13,12 +13,15 @@ use wellstream_core::engine::SinkError;
 
 use super::batch::flush_for;
 use super::context::{Context, lock};
+use super::patience::Patience;
 use super::quarantine::{Refused, refused};
+use super::settings::KafkaSettings;
 use crate::limits::FLUSH_MARGIN;
 use crate::machine_clock::Deadline;
 
 /// Told of each record that failed, by the thread that polls.
 pub(super) struct ProducerEvents {
+    settings: KafkaSettings,
     context: Context,
     quarantine: Option<String>,
     failed: Mutex<Failures>,
@@ -33,8 +36,9 @@ struct Failures {
 }
 
 impl ProducerEvents {
-    pub(super) fn new(quarantine: Option<&str>) -> ProducerEvents {
+    pub(super) fn new(settings: &KafkaSettings, quarantine: Option<&str>) -> ProducerEvents {
         ProducerEvents {
+            settings: settings.clone(),
             context: Context::new("producer"),
             quarantine: quarantine.map(str::to_owned),
             failed: Mutex::default(),
@@ -104,10 +108,21 @@ pub(super) fn delivery_bound(config: &rdkafka::ClientConfig) -> Duration {
 /// as it may send nothing, since it takes the linger to be over: one that a broker holds up goes on as a
 /// wait.
 pub(super) fn drain(producer: &BaseProducer<ProducerEvents>, bound: Duration) -> Result<(), SinkError> {
-    let deadline = Deadline::after(bound);
+    drain_unless(producer, bound, &|| false)
+}
+
+/// The same for whoever may find on the way that waiting is no use: then it is a few seconds more at most.
+pub(super) fn drain_unless(
+    producer: &BaseProducer<ProducerEvents>,
+    bound: Duration,
+    hurry: &dyn Fn() -> bool,
+) -> Result<(), SinkError> {
+    let began = Deadline::after(bound);
+    let hurry = || hurry() || producer.context().settings.gives_up();
+    let patience = Patience::new(bound, &hurry);
     let flush = Deadline::after(FLUSH_TIME);
     loop {
-        let slice = deadline.left().min(FLUSH_SLICE);
+        let slice = patience.left().min(FLUSH_SLICE);
         let done = if flush.passed() {
             producer.poll(slice);
             producer.in_flight_count() == 0
@@ -119,12 +134,12 @@ pub(super) fn drain(producer: &BaseProducer<ProducerEvents>, bound: Duration) ->
             return Ok(());
         }
         check(producer)?;
-        if deadline.passed() {
+        if patience.is_over() {
             let left = producer.in_flight_count();
             return Err(refuse(format!(
-                "{left} records are not acknowledged after {} s. Check that the brokers have enough \
+                "{left} records are not acknowledged after {} s. Check that the brokers run and have enough \
                  in-sync replicas",
-                bound.as_secs()
+                bound.saturating_sub(began.left()).as_secs()
             )));
         }
     }

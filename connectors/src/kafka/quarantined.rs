@@ -13,7 +13,7 @@ use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 
 use super::KafkaError;
-use super::producer::{ProducerEvents, check, delivery_bound, drain, serve_events};
+use super::producer::{ProducerEvents, check, delivery_bound, drain_unless, serve_events};
 use super::read::StoredRecord;
 use super::topics::Connection;
 use crate::limits::{BATCH_BYTES_MAX, QUARANTINE_BYTES_MAX, QUEUE_FULL_PAUSE};
@@ -100,7 +100,7 @@ impl Sender {
         let config = connection.settings.producer_config(QUARANTINE_BYTES_MAX, BATCH_BYTES_MAX);
         let bound = delivery_bound(&config);
         let producer = config
-            .create_with_context(ProducerEvents::new(None))
+            .create_with_context(ProducerEvents::new(&connection.settings, None))
             .map_err(|error| KafkaError::request("making a producer", &error))?;
         Ok(Sender { producer: Arc::new(producer), bound })
     }
@@ -215,12 +215,21 @@ impl Sender {
     /// # Errors
     /// Not in time, or some records were refused.
     pub fn finish(self) -> Result<(), KafkaError> {
+        self.finish_unless(&|| false)
+    }
+
+    /// The same, but no longer than a few seconds from when `hurry` says so: then what no broker has taken is
+    /// given up.
+    ///
+    /// # Errors
+    /// As [`Sender::finish`].
+    pub fn finish_unless(self, hurry: &dyn Fn() -> bool) -> Result<(), KafkaError> {
         let failed = |reason: String| KafkaError::Request {
             request: "sending records".to_owned(),
             reason,
             retry: false,
         };
-        drain(&self.producer, self.bound).map_err(|error| failed(error.message))?;
+        drain_unless(&self.producer, self.bound, hurry).map_err(|error| failed(error.message))?;
         match self.producer.context().take_failures() {
             Some(reason) => Err(failed(reason)),
             None => Ok(()),

@@ -1,6 +1,8 @@
 //! How clients are configured: what the engine needs, and the operator's `-X key=value` on top.
 
 use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use rdkafka::ClientConfig;
@@ -24,6 +26,10 @@ pub struct KafkaSettings {
     pub source_bytes_max: usize,
     /// How long the first answer of a broker may take.
     pub connect_timeout: Duration,
+    /// Once raised, acknowledgements and commits are waited for a few seconds more at most, then given up.
+    /// Without it a run that is asked to stop waits for them as long as ever. Raised by whoever made it
+    /// (relaxed: it says nothing of other memory).
+    pub give_up: Option<Arc<AtomicBool>>,
 }
 
 impl KafkaSettings {
@@ -36,6 +42,7 @@ impl KafkaSettings {
             overrides: Vec::new(),
             source_bytes_max: SOURCE_BYTES_MAX,
             connect_timeout: CONNECT_TIMEOUT,
+            give_up: None,
         }
     }
 
@@ -54,6 +61,11 @@ impl KafkaSettings {
         }
         self.overrides.push((key.to_owned(), value.to_owned()));
         Ok(())
+    }
+
+    /// Whether waits are to be given up.
+    pub(super) fn gives_up(&self) -> bool {
+        self.give_up.as_ref().is_some_and(|give_up| give_up.load(Ordering::Relaxed))
     }
 
     /// A client that reads `partitions_total` partitions' share of the memory (all sources together).
@@ -136,7 +148,7 @@ impl fmt::Debug for KafkaSettings {
             .field("overrides", &keys)
             .field("source_bytes_max", &self.source_bytes_max)
             .field("connect_timeout", &self.connect_timeout)
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 

@@ -155,7 +155,10 @@ impl Outputs {
         } else {
             None
         };
-        let events = ProducerEvents::new(quarantine.is_some().then_some(names.quarantine.as_str()));
+        let events = ProducerEvents::new(
+            &connection.settings,
+            quarantine.is_some().then_some(names.quarantine.as_str()),
+        );
         let config = connection.settings.producer_config(message_bytes_max, batch_bytes_max);
         let bound = delivery_bound(&config);
         let producer: BaseProducer<ProducerEvents> = config

@@ -1,8 +1,9 @@
 //! To Kafka, and from there: records go to the input topics at their times; what a read-committed consumer of
 //! the output topics sees is what came out. The engine may run in this process or anywhere else.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::cell::RefCell;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::ScopedJoinHandle;
 
 use wellstream_connectors::MachineClock;
 use wellstream_connectors::kafka::quarantined::Sender;
@@ -88,24 +89,26 @@ impl std::fmt::Debug for Engine<'_> {
     }
 }
 
-/// Runs an engine; hears whom to tell how many readings it has committed.
-pub type EngineHere<'e> = dyn FnMut(&dyn Fn(u64)) -> Result<Totals, String> + 'e;
+/// Runs an engine; hears whom to tell now and then what it has committed.
+pub type EngineHere<'e> = dyn FnMut(&dyn Fn(Totals)) -> Result<Totals, String> + 'e;
 
 /// How a run on Kafka gets its results.
 pub enum Engine<'e> {
     /// Nobody watches: records are sent, and that is all.
     Nobody,
-    /// Runs on a thread of this process until it has read everything, or is told to stop; tells how many
-    /// readings it has committed.
+    /// Runs on a thread of this process until it has read everything, or is told to stop; tells what it has
+    /// committed.
     Here(&'e mut EngineHere<'e>),
     /// Runs elsewhere.
     External,
 }
 
-/// Sends a load, and watches what comes out. `watch` was started before anything is sent.
+/// Sends a load, and watches what comes out. `watch` was started before anything is sent. Where the load, the
+/// producer, the engine here or the watching consumer cannot go on, the run ends, and what was measured until
+/// then says so ([`Measured::failure`]).
 ///
 /// # Errors
-/// The load, the producer, the engine here or the watching consumer cannot go on.
+/// It could not begin.
 pub fn run_on_kafka(
     run: KafkaRun<'_>,
     bases: &[(PartitionId, i64)],
@@ -114,73 +117,98 @@ pub fn run_on_kafka(
     engine: Engine<'_>,
     look: &mut (dyn FnMut(&Look) + Send),
 ) -> Result<KafkaMeasured, DriveError> {
-    let KafkaRun { connection, names, partitions, open_records, plan, schedule, is_stamped, .. } = run;
-    let KafkaRun { stop, engine_stop, .. } = run;
     let (clock, cpu_before_s) = (MachineClock::start(), process::cpu_s());
-    let sender = Sender::open(connection).map_err(refused)?;
+    let sender = Sender::open(run.connection).map_err(refused)?;
     let ahead = Ahead::start(load, clock)?;
     ahead.wait_until_ready();
     let start_ns = clock.now_ns() + LEAD_NS;
-    let times = IntendedTimes::new(partitions, open_records);
-    let observation = Arc::new(Observation::new(times, plan.sample, start_ns, plan.warmup_ns));
-    let progress = Progress::new(plan.warmup_ns);
-    let (over, sent_all) = (AtomicBool::new(false), AtomicBool::new(false));
-    let looker = Looker::new(&clock, &progress, &observation, schedule, plan);
+    let times = IntendedTimes::new(run.partitions, run.open_records);
+    let observation = Observation::new(times, run.plan.sample, start_ns, run.plan.warmup_ns);
+    let progress = Progress::new(run.plan.warmup_ns);
+    let over = AtomicBool::new(false);
+    let looker = Looker::new(&clock, &progress, &observation, run.schedule, run.plan);
     let committed = looker.committed();
     let is_here = matches!(engine, Engine::Here(_));
     if !is_here {
         // Nobody tells: the backlog is what is due and not sent.
         committed.store(u64::MAX, Ordering::Relaxed);
     }
-    let engine_done = AtomicBool::new(!is_here);
-    let (sent, watched, timeline, totals) = std::thread::scope(|scope| {
+    let (sent_all, engine_done) = (AtomicBool::new(false), AtomicBool::new(!is_here));
+    let (sent, watched, timeline, (totals, ended)) = std::thread::scope(|scope| {
         let sending = scope.spawn(|| {
-            let topics = [names.wells.as_str(), names.tanks.as_str()];
-            let (next, observation) = (bases.to_vec(), &*observation);
-            let target = KafkaTarget { sender, topics, next, is_stamped, observation };
-            let mut pacer = Pacer::new(&clock, target, start_ns, &progress);
-            let stopped = || stop.load(Ordering::Relaxed) || over.load(Ordering::Relaxed);
-            let sent = send_all(&ahead, &mut pacer, plan, &stopped);
-            let Pacer { target, .. } = pacer;
-            let finished = target.sender.finish().map_err(|error| DriveError::from(refused(error)));
-            if progress.sent.load(Ordering::Relaxed) < plan.events || finished.is_err() {
-                engine_stop.store(true, Ordering::Relaxed);
-            }
+            let topics = [run.names.wells.as_str(), run.names.tanks.as_str()];
+            let (next, observation) = (bases.to_vec(), &observation);
+            let target = KafkaTarget { sender, topics, next, is_stamped: run.is_stamped, observation };
+            let sent = send(&run, &clock, &ahead, target, &progress, &over);
             sent_all.store(true, Ordering::Release);
-            sent.and(finished)
+            sent
         });
         let looking = scope.spawn(|| looker.look_on(&over, look));
         let watching = watch.map(|watch| {
             let (observation, engine_done, sent_all) = (&observation, &engine_done, &sent_all);
+            let over = &over;
             scope.spawn(move || {
                 let is_done = || sent_all.load(Ordering::Acquire) && engine_done.load(Ordering::Acquire);
-                watch.go(&clock, observation, &is_done, is_here)
+                let (watched, ended) = watch.go(&clock, observation, &is_done, is_here);
+                over.fetch_or(ended.is_err(), Ordering::Relaxed);
+                (watched, ended)
             })
         });
-        let totals = match engine {
-            Engine::Here(engine) => {
-                let totals = engine(&|events| committed.store(events, Ordering::Relaxed));
-                engine_done.store(true, Ordering::Release);
-                if totals.is_err() {
-                    over.store(true, Ordering::Relaxed);
-                }
-                totals.map(Some).map_err(DriveError::Here)
-            }
-            Engine::Nobody | Engine::External => Ok(None),
-        };
-        let sent = sending.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        let watched =
-            watching.map(|watching| watching.join().unwrap_or_else(|p| std::panic::resume_unwind(p)));
+        let engine = run_engine(engine, &committed);
+        engine_done.store(true, Ordering::Release);
+        over.fetch_or(engine.1.is_err(), Ordering::Relaxed);
+        let sent = join(sending);
+        let watched = watching.map(join);
         committed.store(progress.sent.load(Ordering::Relaxed), Ordering::Relaxed);
         over.store(true, Ordering::Relaxed);
-        let timeline = looking.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        (sent, watched, timeline, totals)
+        (sent, watched, join(looking), engine)
     });
-    let totals = totals?;
-    sent?;
-    let watched = watched.transpose().map_err(refused)?;
-    let measured = Measured::gather(&progress, &observation, totals, timeline, cpu_before_s);
+    let (watched, seen) = watched.map_or((None, Ok(())), |(watched, seen)| (Some(watched), seen));
+    let failures = [sent.err().map(|e| e.to_string()), ended.err(), seen.err().map(|e| e.to_string())];
+    let failures: Vec<_> = failures.into_iter().flatten().collect();
+    let failure = (!failures.is_empty()).then(|| failures.join("; "));
+    let measured = Measured::gather(&progress, &observation, totals, timeline, cpu_before_s).failed(failure);
     Ok(KafkaMeasured { measured, watched })
+}
+
+/// Sends all, and waits until it is acknowledged; an engine here is told if that is less than planned.
+fn send(
+    run: &KafkaRun<'_>,
+    clock: &MachineClock,
+    ahead: &Ahead,
+    target: KafkaTarget<'_>,
+    progress: &Progress,
+    over: &AtomicBool,
+) -> Result<(), DriveError> {
+    let start_ns = target.observation.start_ns;
+    let mut pacer = Pacer::new(clock, target, start_ns, progress);
+    let stopped = || run.stop.load(Ordering::Relaxed) || over.load(Ordering::Relaxed);
+    let sent = send_all(ahead, &mut pacer, run.plan, &stopped);
+    // After a failure of the producer the rest fails too; more waiting would tell nothing new.
+    let hurry = || sent.is_err() || stopped();
+    let finished = pacer.target.sender.finish_unless(&hurry).map_err(|error| refused(error).into());
+    if progress.sent.load(Ordering::Relaxed) < run.plan.events || finished.is_err() {
+        run.engine_stop.store(true, Ordering::Relaxed);
+    }
+    sent.and(finished)
+}
+
+/// Runs the engine here, if there is one: what it committed, as far as it told, and how it ended.
+fn run_engine(engine: Engine<'_>, committed: &AtomicU64) -> (Option<Totals>, Result<(), String>) {
+    let Engine::Here(engine) = engine else { return (None, Ok(())) };
+    let told = RefCell::new(Totals::default());
+    let ended = engine(&|totals| {
+        committed.store(totals.lanes.events_in(), Ordering::Relaxed);
+        told.replace(totals);
+    });
+    match ended {
+        Ok(totals) => (Some(totals), Ok(())),
+        Err(error) => (Some(told.into_inner()), Err(error)),
+    }
+}
+
+fn join<T>(thread: ScopedJoinHandle<'_, T>) -> T {
+    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
 /// The input topics as a target. It is their only writer while it runs, so it knows each record's offset.

@@ -92,7 +92,7 @@ impl Watch {
         observation: &Observation,
         is_done: &dyn Fn() -> bool,
         is_here: bool,
-    ) -> Result<Watched, KafkaError> {
+    ) -> (Watched, Result<(), KafkaError>) {
         let quiet = if is_here { QUIET_HERE } else { QUIET_ELSEWHERE };
         let (mut unreadable, mut rows) = (0, 0);
         let mut samples = Vec::new();
@@ -100,7 +100,7 @@ impl Watch {
         loop {
             let Watch { capture, output, tally, partners } = &mut self;
             let mut came = 0;
-            capture.poll(&mut |record| {
+            let polled = capture.poll(&mut |record| {
                 came += 1;
                 match read(record, output) {
                     Some(Seen::Row(row)) => {
@@ -117,12 +117,14 @@ impl Watch {
                     None => unreadable += 1,
                 }
                 ControlFlow::Continue(())
-            })?;
+            });
             if came > 0 {
                 heard = clock.elapsed();
                 observation.visible(clock.now_ns(), samples.drain(..));
-            } else if is_done() && clock.elapsed() - heard >= quiet {
-                return Ok(Watched { tally: self.tally, partners: self.partners, unreadable });
+            }
+            let is_over = came == 0 && is_done() && clock.elapsed() - heard >= quiet;
+            if is_over || polled.is_err() {
+                return (Watched { tally: self.tally, partners: self.partners, unreadable }, polled);
             }
         }
     }

@@ -17,13 +17,13 @@ use wellstream_replay::drive::{
 use wellstream_replay::report::ReportFolder;
 use wellstream_replay::verdict::{Counts, Found, Suspects};
 
-use super::Asked;
 use super::memory::plan;
 use super::progress::Progress;
 use super::results::{Results, finish, folder};
 use super::source::Source;
 use super::trace::TraceAsked;
 use super::verdict::{Judged, judge};
+use super::{Asked, search};
 use crate::commands::run::{Job, Prepared};
 use crate::exit::Failure;
 use crate::kafka;
@@ -37,6 +37,32 @@ pub(super) fn measure(loaded: &Loaded, asked: &Asked, choice: EngineChoice) -> R
     let field = Field::new(&job, settings.partitions)?;
     let source = Source::generated(settings, asked, &field)?;
     field.measure(loaded, &source, plan(settings, asked, None), choice, folder)
+}
+
+/// The highest rate that holds the objective, with the engine here. Each rate begins where the topics end,
+/// with an engine and a group of its own.
+pub(super) fn find_max(loaded: &Loaded, asked: &Asked) -> Result<(), Failure> {
+    let settings = &loaded.settings;
+    match settings.engine.unwrap_or(EngineChoice::None) {
+        EngineChoice::Here => {}
+        EngineChoice::External => {
+            return Err(Failure::usage(
+                "--find-max needs --engine here: an engine that goes on has seen the event times of one rate when \
+                 the next one begins before them, so all of that would be late",
+            ));
+        }
+        EngineChoice::None => {
+            return Err(Failure::usage(
+                "--find-max on Kafka needs --engine here: without an engine nothing comes out to be measured",
+            ));
+        }
+    }
+    let job = Job::new(settings)?;
+    search::find_max(loaded, &job, asked, "kafka", &mut |asked, plan| {
+        let field = Field::new(&job, settings.partitions)?;
+        let source = Source::generated(settings, asked, &field)?;
+        Ok(field.run(&source, plan, EngineChoice::Here, &mut |_| {})?.0)
+    })
 }
 
 /// A trace's records, each into its own partition.
@@ -105,15 +131,13 @@ impl<'j> Field<'j> {
         choice: EngineChoice,
         folder: Option<ReportFolder>,
     ) -> Result<(), Failure> {
-        let KafkaMeasured { mut measured, watched } = self.run(source, plan, choice)?;
-        if let Some(watched) = &watched {
-            // What a consumer sees is what came out.
-            let [raised, escalated, cleared] = watched.tally.alarms_by_kind();
-            measured.totals.rows = watched.tally.row_totals();
-            measured.totals.alarms = AlarmTotals { raised, escalated, cleared };
-        }
+        let mut progress = Progress::new(plan.events, self.job.clock);
+        let ran = self.run(source, plan, choice, &mut |look: &Look| progress.show(look));
+        progress.end();
+        let (measured, watched) = ran?;
         // An engine here that was stopped on the way has not read all that was sent: nothing can be said.
         let is_whole = measured.sent == plan.events || choice == EngineChoice::External;
+        let is_whole = is_whole && measured.failure.is_none();
         let judged = match watched {
             Some(watched) if self.job.settings.verify && is_whole => {
                 Some(self.judge(source, &measured, watched, choice)?)
@@ -125,12 +149,19 @@ impl<'j> Field<'j> {
             EngineChoice::External => "external",
             EngineChoice::None => "none",
         };
-        let results = Results { plan, measured, judged, search: None, target: "kafka", engine };
+        let results =
+            Results { plan, measured, judged, search: None, unusable: None, target: "kafka", engine };
         finish(loaded, self.job, &source.subject(), results, folder)
     }
 
     /// Sends the load and watches what comes out.
-    fn run(&self, source: &Source<'_>, plan: Plan, choice: EngineChoice) -> Result<KafkaMeasured, Failure> {
+    fn run(
+        &self,
+        source: &Source<'_>,
+        plan: Plan,
+        choice: EngineChoice,
+        look: &mut (dyn FnMut(&Look) + Send),
+    ) -> Result<(Measured, Option<Watched>), Failure> {
         let job = self.job;
         let watch = match choice {
             EngineChoice::None => None,
@@ -143,15 +174,16 @@ impl<'j> Field<'j> {
             clock: job.clock,
             stopwatch: Stopwatch::new(job.clock),
             stop: Arc::new(AtomicBool::new(false)),
+            gives_up: true,
         };
         // Its place in the log is taken now, before anything is sent.
         let mut prepared = match choice {
             EngineChoice::Here => Some(self.prepare(&engine_job, source)?),
             _ => None,
         };
-        let mut go = |tell: &dyn Fn(u64)| -> Result<Totals, String> {
+        let mut go = |tell: &dyn Fn(Totals)| -> Result<Totals, String> {
             let prepared = prepared.take().ok_or("the engine runs once")?;
-            prepared.go(tell).map_err(Failure::message)
+            prepared.go(Some(tell)).map_err(Failure::message)
         };
         let engine = match choice {
             EngineChoice::Here => Engine::Here(&mut go),
@@ -171,10 +203,15 @@ impl<'j> Field<'j> {
         };
         let load = source.load(self.began_ms)?;
         let bases: Vec<_> = self.bases.iter().map(|(partition, base)| (*partition, *base)).collect();
-        let mut progress = Progress::new(plan.events, job.clock);
-        let done = run_on_kafka(run, &bases, load, watch, engine, &mut |look: &Look| progress.show(look));
-        progress.end();
-        Ok(done.map_err(anyhow::Error::from)?)
+        let done = run_on_kafka(run, &bases, load, watch, engine, look);
+        let KafkaMeasured { mut measured, watched } = done.map_err(anyhow::Error::from)?;
+        if let Some(watched) = &watched {
+            // What a consumer sees is what came out.
+            let [raised, escalated, cleared] = watched.tally.alarms_by_kind();
+            measured.totals.rows = watched.tally.row_totals();
+            measured.totals.alarms = AlarmTotals { raised, escalated, cleared };
+        }
+        Ok((measured, watched))
     }
 
     /// An engine that reads what this run sends and nothing else.

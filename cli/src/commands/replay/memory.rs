@@ -7,16 +7,13 @@ use wellstream_core::engine::Sink;
 use wellstream_replay::drive::{Look, Measured, MemoryRun, Plan, run_in_memory};
 use wellstream_replay::generate::{GeneratedSchemas, Generator, Setup};
 use wellstream_replay::load::{GeneratedLoad, Stamp};
-use wellstream_replay::outcome;
-use wellstream_replay::report::{P50, P99, percentile};
 use wellstream_replay::schedule::Schedule;
-use wellstream_replay::search::{Slo, Trial, Try, find_max as search};
 use wellstream_replay::verdict::{Counts, Gathered, Load, Suspects};
 
 use super::progress::Progress;
 use super::results::{Results, finish, folder};
 use super::verdict::{judge, second_look};
-use super::{Asked, start_ms, warmup_ns};
+use super::{Asked, search, start_ms, warmup_ns};
 use crate::commands::run::Job;
 use crate::exit::Failure;
 use crate::settings::{Loaded, Settings};
@@ -52,48 +49,19 @@ pub(super) fn measure(loaded: &Loaded, asked: &Asked) -> Result<(), Failure> {
         progress.end();
         (measured, None)
     };
-    let results = Results { plan, measured, judged, search: None, target: "memory", engine: "here" };
+    let results =
+        Results { plan, measured, judged, search: None, unusable: None, target: "memory", engine: "here" };
     finish(loaded, &job, &asked.subject(), results, folder)
 }
 
 /// The highest rate that holds the objective.
 pub(super) fn find_max(loaded: &Loaded, asked: &Asked) -> Result<(), Failure> {
     let settings = &loaded.settings;
-    let slo: Slo = settings.slo.parse().map_err(Failure::usage)?;
     let job = Job::new(settings)?;
-    let folder = folder(settings)?;
-    let step_s = settings.duration.map_or(STEP_S, |span| span.duration().as_secs_f64());
-    let from = asked.schedule.as_ref().map_or(FROM_PER_S, Schedule::rate_per_s);
-    let mut best = None;
-    let mut trial = |rate: Try| -> Result<Trial, Failure> {
-        let asked = asked.at(rate.rate_per_s, if rate.confirms { step_s * CONFIRM_STEPS } else { step_s })?;
-        let plan = plan(settings, &asked, Some(slo.max_ns));
-        let generator = generator(settings, &asked, job.clock);
-        let (measured, _) = once(&job, &asked, plan, generator, CountSink::default(), &mut |_| {})?;
-        if job.stop.load(std::sync::atomic::Ordering::Relaxed) {
-            return Err(Failure::Invalid("stopped before the search was over".to_owned()));
-        }
-        let told = |quantile| percentile(&measured.end_to_end, quantile);
-        let trial = Trial {
-            achieved_per_s: measured.achieved_per_s(&plan),
-            p50_ns: told(P50),
-            p99_ns: told(P99),
-            slo_ns: told(slo.quantile),
-            problem: problem(&plan, &measured),
-        };
-        super::progress::step(&rate, &trial);
-        if rate.confirms {
-            best = Some((asked, plan, measured));
-        }
-        Ok(trial)
-    };
-    let search = search(&slo, from, wellstream_replay::schedule::RATE_MAX, &mut trial)?;
-    let Some((asked, plan, measured)) = best else {
-        return Err(Failure::Invalid(format!("{slo} does not hold at any rate that was tried")));
-    };
-    let results =
-        Results { plan, measured, judged: None, search: Some(search), target: "memory", engine: "here" };
-    finish(loaded, &job, &asked.subject(), results, folder)
+    search::find_max(loaded, &job, asked, "memory", &mut |asked, plan| {
+        let generator = generator(settings, asked, job.clock);
+        Ok(once(&job, asked, plan, generator, CountSink::default(), &mut |_| {})?.0)
+    })
 }
 
 /// Runs the load once.
@@ -143,21 +111,6 @@ pub(super) fn plan(settings: &Settings, asked: &Asked, slo_ns: Option<u64>) -> P
     }
 }
 
-/// Why a step of a search did not hold, whatever its latency.
-fn problem(plan: &Plan, measured: &Measured) -> Option<String> {
-    let (_, reasons) = outcome::judge(plan, measured, None);
-    let backlog = || {
-        let backlogs: Vec<f64> = measured.timeline.iter().map(|interval| interval.backlog as f64).collect();
-        // Without the first second, in which the run begins, and the last, in which it drains.
-        let inner = backlogs.get(1..backlogs.len().saturating_sub(1))?;
-        let (first, last) = (inner.first()?, inner.last()?);
-        let grown_per_s = (last - first) / inner.len() as f64;
-        (grown_per_s > plan.rate_per_s? * BACKLOG_GROWTH_MAX)
-            .then(|| format!("the backlog grew by {grown_per_s:.0} readings a second"))
-    };
-    reasons.into_iter().next().or_else(backlog)
-}
-
 /// Records of one partition that may matter to a row at once: half a minute of event time of all of them.
 pub(super) fn open_records(generator: &Generator) -> usize {
     let per_s = generator.scenario().events_per_ks() / 1_000;
@@ -169,18 +122,10 @@ pub(super) fn open_records_of(records: u64) -> usize {
     usize::try_from(records).unwrap_or(OPEN_RECORDS_MAX).clamp(OPEN_RECORDS_MIN, OPEN_RECORDS_MAX)
 }
 
-/// Length of a step of a search, s: long enough to see a backlog grow.
-const STEP_S: f64 = 5.0;
-/// The run that confirms is so many times as long.
-const CONFIRM_STEPS: f64 = 3.0;
-/// Where a search begins.
-const FROM_PER_S: f64 = 50_000.0;
 /// Left out of a step's histograms, ns: the caches are cold.
 const SEARCH_WARMUP_NS: u64 = 1_000_000_000;
 /// A step is not stopped before it is this late, ns.
 const GIVE_UP_NS_MIN: u64 = 500_000_000;
-/// A backlog that grows faster than this part of the rate never drains.
-const BACKLOG_GROWTH_MAX: f64 = 0.01;
 const OPEN_S: u64 = 30;
 const OPEN_RECORDS_MIN: usize = 1 << 16;
 const OPEN_RECORDS_MAX: usize = 1 << 22;

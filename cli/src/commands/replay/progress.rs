@@ -60,7 +60,8 @@ impl Progress {
 /// Tells what a step of a search showed.
 pub(super) fn step(rate: &Try, trial: &Trial) {
     let word = if rate.confirms { "confirming" } else { "tried" };
-    let problem = trial.problem.as_ref().map_or_else(String::new, |problem| format!(", {problem}"));
+    let problem = trial.problem.as_deref().or(trial.slo_ns.is_none().then_some("too few samples"));
+    let problem = problem.map_or_else(String::new, |problem| format!(", {problem}"));
     let _ = writeln!(
         io::stderr().lock(),
         "{word} {}/s: reached {}/s, p50 {} p99 {} ms{problem}",

@@ -31,6 +31,8 @@ pub(super) struct Results {
     pub(super) judged: Option<Judged>,
     /// The search that the run confirms.
     pub(super) search: Option<Search>,
+    /// What else makes the measurement one that does not hold.
+    pub(super) unusable: Option<String>,
     /// `memory` or `kafka`.
     pub(super) target: &'static str,
     /// `here` or `external`.
@@ -51,10 +53,14 @@ pub(super) fn finish(
     results: Results,
     folder: Option<ReportFolder>,
 ) -> Result<(), Failure> {
-    let Results { plan, measured, judged, search, target, engine } = results;
+    let Results { plan, measured, judged, search, unusable, target, engine } = results;
     let (verdict, notes) = judged.map_or((None, Vec::new()), |judged| (Some(judged.verdict), judged.notes));
     let mut report = report(loaded, job, subject, verdict, search, &plan, &measured, [target, engine]);
     report.reasons.extend(notes);
+    if let Some(why) = unusable {
+        report.reasons.insert(0, why);
+        report.outcome = if report.outcome == Outcome::Ok { Outcome::Invalid } else { report.outcome };
+    }
     print(loaded.settings.summary, &report, &measured)?;
     if let Some(folder) = folder {
         let written = folder.write(&report).map_err(|error| Failure::Runtime(error.into()))?;

@@ -198,7 +198,8 @@ fn measure(loaded: &Loaded, asked: &TraceAsked) -> Result<(), Failure> {
         progress.end();
         (measured, None)
     };
-    let results = Results { plan, measured, judged, search: None, target: "memory", engine: "here" };
+    let results =
+        Results { plan, measured, judged, search: None, unusable: None, target: "memory", engine: "here" };
     finish(loaded, &job, &asked.subject(), results, folder)
 }
 

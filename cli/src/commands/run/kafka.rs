@@ -12,7 +12,7 @@ use wellstream_connectors::kafka::{KafkaError, KafkaSettings, TopicNames};
 use wellstream_connectors::machine_clock::Deadline;
 use wellstream_connectors::runtime::{self, Control, Ending};
 use wellstream_core::decode::Schemas;
-use wellstream_core::engine::{LostHistory, PartitionStart, Resume, ResumePolicy, Sink, SourceError};
+use wellstream_core::engine::{LostHistory, PartitionStart, Resume, ResumePolicy, Shared, Sink, SourceError};
 use wellstream_core::record::PartitionId;
 use wellstream_core::telemetry::Totals;
 
@@ -28,7 +28,7 @@ pub(super) fn run(
     choices: &[SinkChoice],
     followers: Vec<Box<dyn Sink>>,
 ) -> Result<Totals, Failure> {
-    Prepared::new(job, choices, followers)?.go(&|_| {})
+    Prepared::new(job, choices, followers)?.go(None)
 }
 
 /// A run that is ready to begin: connected, checked, its place in the log known, its sink open.
@@ -53,7 +53,8 @@ impl<'j, 's> Prepared<'j, 's> {
         followers: Vec<Box<dyn Sink>>,
     ) -> Result<Prepared<'j, 's>, Failure> {
         let settings = job.settings;
-        let client = kafka::settings(settings, "run")?;
+        let mut client = kafka::settings(settings, "run")?;
+        client.give_up = job.gives_up.then(|| Arc::clone(&job.stop));
         let names = kafka::topics(settings);
         let readings = schemas::of_readings(settings)?;
         let connection = kafka::connect(&client)?;
@@ -84,9 +85,9 @@ impl<'j, 's> Prepared<'j, 's> {
         }
     }
 
-    /// Runs until the end, the end of `--duration`, or a signal. `tell` hears now and then how many readings
-    /// were committed.
-    pub(crate) fn go(mut self, tell: &dyn Fn(u64)) -> Result<Totals, Failure> {
+    /// Runs until the end, the end of `--duration`, or a signal. `tell` hears now and then what was
+    /// committed.
+    pub(crate) fn go(mut self, tell: Option<&dyn Fn(Totals)>) -> Result<Totals, Failure> {
         let job = self.job;
         let engine = job.engine(job.settings.until_end);
         let mut totals = Totals::default();
@@ -100,8 +101,13 @@ impl<'j, 's> Prepared<'j, 's> {
                     .map_err(|error| no_source(places, &error))
             };
             let left = job.settings.duration.map(|span| span.duration().saturating_sub(job.clock.elapsed()));
-            let before = totals.lanes.events_in();
-            let observe = &mut |now: &Totals, _: &_| tell(before + now.lanes.events_in());
+            let before = &totals;
+            let observe = &mut |now: &Totals, shared: &Shared| {
+                let Some(tell) = tell else { return };
+                let mut sum = before.clone();
+                sum.merge(&Totals { stages: shared.stage_times(), ..now.clone() });
+                tell(sum);
+            };
             let control = Control { stop: &job.stop, duration: left, observe };
             let report = runtime::run(&engine, &resume, self.readings.clone(), source, self.sink, control)
                 .map_err(anyhow::Error::from)?;
