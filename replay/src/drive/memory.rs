@@ -180,7 +180,7 @@ fn resume(
 
 /// Partitions in memory as a target.
 #[derive(Debug)]
-struct MemoryTarget<'a> {
+pub struct MemoryTarget<'a> {
     /// Wells' partitions, then tanks'.
     writers: Vec<EmbeddedWriter>,
     tanks_from: usize,
@@ -189,7 +189,7 @@ struct MemoryTarget<'a> {
 
 impl<'a> MemoryTarget<'a> {
     /// Over the writers of a log.
-    fn new(
+    pub fn new(
         writers: Vec<EmbeddedWriter>,
         [wells, _]: [u32; 2],
         observation: &'a Observation,
