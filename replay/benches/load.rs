@@ -4,14 +4,15 @@
 //! CPU time of that thread, so a busy machine changes little. With `-- --test` each runs once, as a test:
 //! every reading must arrive.
 //!
-//! Instructions: `valgrind --tool=callgrind TARGET/release/deps/load-... --bench --test generate`.
+//! Instructions: `valgrind --tool=callgrind TARGET/release/deps/load-... --toggle-collect='*fill*' --bench
+//! --test generate`.
 
 #![expect(clippy::unwrap_used, reason = "a bench fails by panicking")]
 
 use std::hint::black_box;
 
 use criterion::measurement::{Measurement, ValueFormatter, WallTime};
-use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use wellstream_connectors::embedded::EmbeddedLog;
 use wellstream_core::engine::Source;
 use wellstream_core::record::Record;
@@ -43,8 +44,8 @@ fn blocks() -> Vec<LoadBlock> {
     std::iter::from_fn(&mut fill).collect()
 }
 
-fn generate(load: &GeneratedLoad, block: &mut LoadBlock) -> u64 {
-    let (mut load, mut made) = (load.clone(), 0);
+fn generate(load: &mut GeneratedLoad, block: &mut LoadBlock) -> u64 {
+    let mut made = 0;
     loop {
         block.clear();
         load.fill(block).unwrap();
@@ -118,7 +119,8 @@ fn benches_of_load(criterion: &mut Criterion<ThreadTime>) {
     let mut group = criterion.benchmark_group("load");
     group.throughput(Throughput::Elements(READINGS)).sample_size(30);
     group.bench_function("generate", |bencher| {
-        bencher.iter(|| assert_eq!(generate(&load, &mut block), READINGS));
+        let all = |load: &mut GeneratedLoad| assert_eq!(generate(load, &mut block), READINGS);
+        bencher.iter_batched_ref(|| load.clone(), all, BatchSize::PerIteration);
     });
     group.bench_function("pace", |bencher| bencher.iter(|| assert_eq!(pace(&blocks), READINGS)));
     group.bench_function("note", |bencher| {

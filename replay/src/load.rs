@@ -27,7 +27,7 @@ pub use recording::{Extent, RecordedSchemas, Recording, RecordingError};
 pub struct LoadBlock {
     /// The records, in the order of sending.
     pub records: Block,
-    /// Their intended times, ns after the start; empty where they go as fast as they are taken.
+    /// Their intended times, ns after the start, in order; empty where they go as fast as they are taken.
     pub due_ns: Vec<u64>,
 }
 
