@@ -6,6 +6,8 @@
 mod generated;
 mod recording;
 mod recorded;
+mod rebase;
+mod passes;
 
 use std::io;
 use std::sync::Arc;
@@ -19,6 +21,7 @@ use wellstream_connectors::MachineClock;
 use crate::generate::Block;
 
 pub use generated::{GeneratedLoad, Stamp};
+pub use passes::Pass;
 pub use recorded::{RecordedLoad, RecordedPace};
 pub use recording::{Extent, RecordedSchemas, Recording, RecordingError};
 
