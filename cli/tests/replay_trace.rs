@@ -188,14 +188,11 @@ fn a_trace_without_an_end_can_be_stopped() {
 }
 
 /// One topic's partitions far behind the other's, as a recorder leaves them that reads one after the other.
-#[test]
-fn partitions_need_not_be_interleaved() {
-    let dir = tempfile::tempdir().unwrap();
+fn apart(dir: &Path, events: u64) -> PathBuf {
     let generator = generator("normal");
     let mut block = Block::default();
-    // 150 s of event time: more than any alignment allows.
-    generator.fill(0..600_000, |event| event.sent_ms, &mut block);
-    let path = dir.path().join("apart.avro");
+    generator.fill(0..events, |event| event.sent_ms, &mut block);
+    let path = dir.join("apart.avro");
     let schemas = generator.setup().schemas.texts().map(|(id, _, text)| (id, text));
     let mut writer = TraceWriter::new(File::create(&path).unwrap(), &schemas).unwrap();
     for side in [0, 1] {
@@ -213,8 +210,25 @@ fn partitions_need_not_be_interleaved() {
         }
     }
     writer.finish().unwrap();
+    path
+}
+
+#[test]
+fn partitions_need_not_be_interleaved() {
+    let dir = tempfile::tempdir().unwrap();
+    // 150 s of event time: more than any alignment allows.
+    let path = apart(dir.path(), 600_000);
     let ended = replay(&[path.to_str().unwrap(), "--max", "--verify"]);
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+}
+
+/// The engine may hold no more and waits for the tanks; the wells' partitions are full, and in front of them.
+#[test]
+fn partitions_too_far_apart_for_the_state_are_an_error_that_says_what_helps() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = apart(dir.path(), 1_200_000);
+    let ended = replay(&[path.to_str().unwrap(), "--max", "--state-bytes-max", "1MiB"]);
+    assert!(ended.error(3).contains("Raise --state-bytes-max"), "{}", ended.stderr);
 }
 
 #[test]

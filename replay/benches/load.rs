@@ -99,7 +99,7 @@ fn through(blocks: &[LoadBlock], observation: &Observation) -> u64 {
     let (log, writers) = EmbeddedLog::new(PARTITIONS[0], PARTITIONS[1], 64 << 20);
     let partitions: Vec<_> = log.partitions().collect();
     let mut source = log.source(&partitions).unwrap();
-    let mut pacer = Pacer::new(&clock, MemoryTarget::new(writers, PARTITIONS, observation), 0, &progress);
+    let mut pacer = Pacer::new(&clock, MemoryTarget::new(writers, &log, observation, &clock), 0, &progress);
     let mut taken = 0;
     for blocks in blocks.chunks(4) {
         blocks.iter().for_each(|block| pacer.send(block, &|| false).unwrap());
