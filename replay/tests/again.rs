@@ -159,7 +159,7 @@ fn at_a_speed_times_go_on_behind_the_last_record() {
     // 2.5 s and a seam of 1 s, and some disorder, are some 0.4 s at ten times the speed.
     assert!((20_000..=30_000).contains(&recording.events()), "{}", recording.events());
     let (all, due) = sent(&recording, RecordedPace::Speed(10.0));
-    assert_eq!((all.len(), due.len()), (recording.events() as usize, all.len()));
+    assert_eq!((all.len() as u64, due.len()), (recording.events(), all.len()));
     assert!(due.is_sorted() && due.last().unwrap() < &1_000_000_000);
     let shift_ns = u64::try_from(recording.pass().unwrap().shift_ms).unwrap() * 100_000;
     let pass = usize::try_from(EVENTS).unwrap();
