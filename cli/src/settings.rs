@@ -62,6 +62,7 @@ pub(crate) struct Settings {
     pub(crate) speed: Option<String>,
     pub(crate) engine: Option<EngineChoice>,
     pub(crate) profile: String,
+    pub(crate) r#loop: bool,
     pub(crate) warmup: Span,
     pub(crate) verify: bool,
     pub(crate) find_max: bool,

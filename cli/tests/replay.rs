@@ -127,6 +127,7 @@ fn what_makes_no_sense_is_refused() {
         (&["--find-max", "--slo", "p99"], "p99<10ms"),
         (&["--max", "--scenario", "no-such"], "no scenario"),
         (&["--rate", "1/s", "--profile", "square"], "poisson"),
+        (&["--max", "--loop"], "no end of its own"),
     ] {
         let output = replay(args);
         let said = stderr(&output);

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use program::{Ended, Program};
 use serde_json::Value;
+use wellstream_connectors::MachineClock;
 use wellstream_replay::generate::{Block, Generator, Setup};
 use wellstream_replay::report::{self, Outcome, Report};
 use wellstream_replay::scenario::Scenario;
@@ -135,15 +136,63 @@ fn a_trace_can_be_sent_in_part() {
     assert_eq!(sent(&["--max", "--events", "1M"]), 40_000, "there are no more");
 }
 
-/// One topic's partitions far behind the other's, as a recorder leaves them that reads one after the other.
+/// Event times go on from pass to pass, so what is joined is joined again, and the oracle sees the same
+/// bytes.
 #[test]
-fn partitions_need_not_be_interleaved() {
+fn a_trace_can_be_sent_again_and_again() {
     let dir = tempfile::tempdir().unwrap();
+    for scenario in ["poison", "nulls"] {
+        let path = trace(dir.path(), &generator(scenario), 20_000, TOPICS);
+        let path = path.to_str().unwrap();
+        let run = |more: &[&str]| output(&replay(&[&[path, "--verify", "--summary", "json"], more].concat()));
+        let once = run(&["--max"]);
+        let thrice = run(&["--max", "--loop", "--events", "60k"]);
+        let rejected = |output: &Value, key: &str| -> u64 {
+            output[key].as_object().unwrap().values().map(|count| count.as_u64().unwrap()).sum()
+        };
+        let key = if scenario == "nulls" { "dropped" } else { "quarantined" };
+        assert!(rejected(&once, key) > 0, "{once}");
+        for key in ["dropped", "quarantined"] {
+            assert_eq!(rejected(&thrice, key), 3 * rejected(&once, key), "{key}: {once} {thrice}");
+        }
+        let rows = |output: &Value| output["rows"].as_u64().unwrap();
+        // Where two passes meet there are pairs of both.
+        let each = 3 * rows(&once)..4 * rows(&once);
+        assert!(rows(&once) > 1_000 && each.contains(&rows(&thrice)), "{once} {thrice}");
+        assert_eq!(run(&["--rate", "30k/s", "--duration", "2s", "--loop"]), thrice);
+    }
+    let path = trace(dir.path(), &generator("normal"), 20_000, TOPICS);
+    let ended = replay(&[path.to_str().unwrap(), "--speed", "20x", "--loop", "--duration", "1s", "--verify"]);
+    assert!(matches!(ended.code, Some(0 | 4)), "{:?} {}", ended.code, ended.stderr);
+}
+
+/// Ctrl-C ends sending; what was sent is put out and judged, and the measurement is none.
+#[test]
+fn a_trace_without_an_end_can_be_stopped() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = trace(dir.path(), &generator("normal"), 20_000, TOPICS);
+    let folder = dir.path().join("report");
+    let args = ["replay", path.to_str().unwrap(), "--rate", "20k/s", "--loop", "--verify"];
+    let args: Vec<String> =
+        args.iter().chain(&["--report", folder.to_str().unwrap()]).map(ToString::to_string).collect();
+    let mut program = Program::start(&args, Duration::from_secs(120));
+    MachineClock::start().sleep(Duration::from_secs(4));
+    assert!(program.is_running(), "{}", program.stderr());
+    program.signal("INT");
+    let ended = program.finish();
+    assert_eq!(ended.code, Some(4), "{}", ended.stderr);
+    let report = report_in(&folder);
+    assert_eq!(report.outcome, Outcome::Invalid);
+    assert!(report.reasons.iter().any(|reason| reason.contains("stopped after")), "{:?}", report.reasons);
+    assert!(report.result.drained && report.verdict.unwrap().ok);
+}
+
+/// One topic's partitions far behind the other's, as a recorder leaves them that reads one after the other.
+fn apart(dir: &Path, events: u64) -> PathBuf {
     let generator = generator("normal");
     let mut block = Block::default();
-    // 150 s of event time: more than any alignment allows.
-    generator.fill(0..600_000, |event| event.sent_ms, &mut block);
-    let path = dir.path().join("apart.avro");
+    generator.fill(0..events, |event| event.sent_ms, &mut block);
+    let path = dir.join("apart.avro");
     let schemas = generator.setup().schemas.texts().map(|(id, _, text)| (id, text));
     let mut writer = TraceWriter::new(File::create(&path).unwrap(), &schemas).unwrap();
     for side in [0, 1] {
@@ -161,8 +210,25 @@ fn partitions_need_not_be_interleaved() {
         }
     }
     writer.finish().unwrap();
+    path
+}
+
+#[test]
+fn partitions_need_not_be_interleaved() {
+    let dir = tempfile::tempdir().unwrap();
+    // 150 s of event time: more than any alignment allows.
+    let path = apart(dir.path(), 600_000);
     let ended = replay(&[path.to_str().unwrap(), "--max", "--verify"]);
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+}
+
+/// The engine may hold no more and waits for the tanks; the wells' partitions are full, and in front of them.
+#[test]
+fn partitions_too_far_apart_for_the_state_are_an_error_that_says_what_helps() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = apart(dir.path(), 1_200_000);
+    let ended = replay(&[path.to_str().unwrap(), "--max", "--state-bytes-max", "1MiB"]);
+    assert!(ended.error(3).contains("Raise --state-bytes-max"), "{}", ended.stderr);
 }
 
 #[test]
@@ -214,7 +280,8 @@ fn what_makes_no_sense_with_a_trace_is_refused() {
         (&["--max", "--duration", "10s"], "--duration"),
         (&["--speed", "10x", "--profile", "sine"], "--profile"),
         (&["--max", "--engine", "external"], "--brokers"),
-        (&["--max", "--loop"], "not in this version yet"),
+        (&["--speed", "10x", "--loop"], "needs an end"),
+        (&["--max", "--loop", "--brokers", "h:1"], "in memory only"),
     ] {
         let ended = replay(&[&["t.avro"], args].concat());
         assert_eq!(ended.code, Some(2), "{args:?}: {}", ended.stderr);

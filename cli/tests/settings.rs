@@ -177,7 +177,6 @@ fn settings_that_make_no_sense_are_usage_errors() {
         (&["run", "--log", "a=b=c"], "--log"),
         (&["run", "--schemas", "d", "--schema-registry", "http://h"], "exclude each other"),
         (&["run", "--wells", "a", "--tanks", "a"], "named twice"),
-        (&["replay", "--max", "--loop"], "--loop is not in this version yet"),
         (&["nonsense"], "nonsense"),
         (&["topics"], "subcommand"),
     ] {

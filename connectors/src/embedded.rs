@@ -20,7 +20,6 @@
 //! assert_eq!((polled.taken, polled.offset_next, polled.log_end), (1, Some(1), Some(1)));
 //! ```
 
-use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 
@@ -137,31 +136,47 @@ struct Batch {
     bytes: Vec<u8>,
 }
 
-/// Where one record lies in its batch.
-#[derive(Clone, Debug)]
+/// Where one record lies in its batch: its key, and behind it its value.
+#[derive(Clone, Copy, Debug)]
 struct Place {
     timestamp_ms: i64,
-    key: Option<Range<usize>>,
-    value: Option<Range<usize>>,
+    key: u32,
+    value: u32,
+    end: u32,
+    has_key: bool,
+    has_value: bool,
 }
 
 impl Batch {
-    fn put(&mut self, bytes: Option<&[u8]>) -> Option<Range<usize>> {
-        let bytes = bytes?;
-        let start = self.bytes.len();
-        self.bytes.extend_from_slice(bytes);
-        Some(start..self.bytes.len())
+    fn put(&mut self, timestamp_ms: i64, key: Option<&[u8]>, value: Option<&[u8]>) {
+        let (has_key, has_value) = (key.is_some(), value.is_some());
+        let begin = self.position();
+        self.bytes.extend_from_slice(key.unwrap_or_default());
+        let middle = self.position();
+        self.bytes.extend_from_slice(value.unwrap_or_default());
+        let end = self.position();
+        self.records.push(Place { timestamp_ms, key: begin, value: middle, end, has_key, has_value });
     }
 
-    fn record(&self, index: usize) -> Record<'_> {
-        let place = &self.records[index];
-        let bytes = |range: &Option<Range<usize>>| range.clone().map(|range| &self.bytes[range]);
-        Record {
-            offset: self.offset_first + index_i64(index),
-            timestamp_ms: place.timestamp_ms,
-            key: bytes(&place.key),
-            value: bytes(&place.value),
-        }
+    #[inline]
+    fn position(&self) -> u32 {
+        let position = u32::try_from(self.bytes.len());
+        assert!(position.is_ok(), "a batch ends at some 256 KiB, and no record of Kafka has 4 GiB");
+        position.unwrap_or_default()
+    }
+
+    /// Its records from this one on, at most so many.
+    fn records(&self, from: usize, count_max: usize) -> impl Iterator<Item = Record<'_>> {
+        let offsets = self.offset_first + index_i64(from)..;
+        self.records[from..].iter().take(count_max).zip(offsets).map(|(place, offset)| {
+            let bytes = |from: u32, to: u32| &self.bytes[from as usize..to as usize];
+            Record {
+                offset,
+                timestamp_ms: place.timestamp_ms,
+                key: place.has_key.then(|| bytes(place.key, place.value)),
+                value: place.has_value.then(|| bytes(place.value, place.end)),
+            }
+        })
     }
 
     fn is_full(&self) -> bool {
@@ -207,9 +222,7 @@ impl EmbeddedWriter {
         if self.open.is_full() {
             self.flush()?;
         }
-        let key = self.open.put(key);
-        let value = self.open.put(value);
-        self.open.records.push(Place { timestamp_ms, key, value });
+        self.open.put(timestamp_ms, key, value);
         let offset = self.offset_next;
         self.offset_next += 1;
         Ok(offset)
@@ -304,7 +317,7 @@ impl Reader {
             let Some(batch) = &self.batch else { break };
             let shown = (batch.records.len() - self.cursor).min(records_max - taken);
             let mut records = scratch.take();
-            records.extend((self.cursor..self.cursor + shown).map(|index| batch.record(index)));
+            records.extend(batch.records(self.cursor, shown));
             let took = visit(&records);
             scratch.give_back(records);
             assert!(took <= shown, "a visitor takes at most what it was shown");

@@ -20,7 +20,7 @@ use crate::report::Interval;
 
 pub use kafka::{Engine, EngineHere, KafkaMeasured, KafkaRun, bases, run_on_kafka};
 pub use looker::Look;
-pub use memory::{DriveError, MemoryRun, run_in_memory};
+pub use memory::{DriveError, MemoryRun, MemoryTarget, run_in_memory};
 pub use watch::{Watch, Watched};
 
 /// What a run is, whatever its target.

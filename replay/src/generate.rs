@@ -27,9 +27,11 @@ use wellstream_core::record::{PartitionId, Side};
 use crate::scenario::{KeyedBy, Poison, Scenario, per_ks};
 
 mod partition;
+mod divide;
 mod draw;
 mod plan;
 mod values;
+mod template;
 mod bytes;
 mod facts;
 mod schemas;
@@ -38,7 +40,10 @@ pub use bytes::{Block, GeneratedRecord};
 pub use partition::partition_of;
 pub use schemas::GeneratedSchemas;
 
+use divide::Divisor;
 use draw::{Draws, Share};
+use plan::{Divisors, Purposes};
+use template::Templates;
 use values::ValueRanges;
 
 /// Where a scenario's readings go and how they are written.
@@ -140,12 +145,13 @@ pub struct Generator {
     setup: Setup,
     facilities: Vec<Arc<str>>,
     sensors: [Sensors; 2],
-    /// Readings of both sides per 1,000 s.
-    events_per_ks: u64,
-    /// Of `cycle[1]` readings, `cycle[0]` are of wells.
-    cycle: [u64; 2],
+    /// Of so many readings as `divisors.cycle` says, so many are of wells.
+    wells_per_cycle: u64,
+    divisors: Divisors,
     chances: Chances,
+    purposes: Purposes,
     ranges: ValueRanges,
+    templates: Templates,
 }
 
 /// All wells or all tanks.
@@ -206,10 +212,19 @@ impl Generator {
             skewed: Share::new(shares.skewed_sensors),
             calm: Share::new(scenario.calm.map_or(0.0, |calm| calm.share)),
         };
+        let cycle = [rates[0] / divisor, (rates[0] + rates[1]) / divisor];
+        let divisors = Divisors {
+            events_per_ks: Divisor::new(scenario.events_per_ks()),
+            cycle: Divisor::new(cycle[1]),
+            facilities: Divisor::new(u64::from(scenario.facilities)),
+            sensors: [scenario.wells, scenario.tanks].map(|count| Divisor::new(u64::from(count))),
+        };
         Generator {
-            events_per_ks: scenario.events_per_ks(),
-            cycle: [rates[0] / divisor, (rates[0] + rates[1]) / divisor],
+            wells_per_cycle: cycle[0],
+            divisors,
+            purposes: Purposes::new(scenario.seed),
             ranges: ValueRanges::new(&scenario.ranges),
+            templates: templates(&scenario, &setup, &facilities, &sensors),
             scenario,
             setup,
             facilities,
@@ -260,6 +275,21 @@ impl Generator {
     fn sensor_id(&self, event: &Event) -> &str {
         &self.sensors[event.side.index()].ids[event.sensor as usize]
     }
+}
+
+fn templates(
+    scenario: &Scenario,
+    setup: &Setup,
+    facilities: &[Arc<str>],
+    sensors: &[Sensors; 2],
+) -> Templates {
+    let ids = |side: usize| {
+        let Sensors { ids, partitions, .. } = &sensors[side];
+        let facilities = facilities.iter().cycle();
+        let named = ids.iter().zip(facilities).zip(partitions);
+        named.map(|((id, facility), partition)| (&**id, &**facility, *partition))
+    };
+    Templates::new(setup.schemas.plain, scenario.keyed_by, [&mut ids(0), &mut ids(1)])
 }
 
 /// Near the golden section of the count, without a common divisor.

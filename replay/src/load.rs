@@ -6,6 +6,8 @@
 mod generated;
 mod recording;
 mod recorded;
+mod rebase;
+mod passes;
 
 use std::io;
 use std::sync::Arc;
@@ -19,6 +21,7 @@ use wellstream_connectors::MachineClock;
 use crate::generate::Block;
 
 pub use generated::{GeneratedLoad, Stamp};
+pub use passes::Pass;
 pub use recorded::{RecordedLoad, RecordedPace};
 pub use recording::{Extent, RecordedSchemas, Recording, RecordingError};
 
@@ -27,7 +30,7 @@ pub use recording::{Extent, RecordedSchemas, Recording, RecordingError};
 pub struct LoadBlock {
     /// The records, in the order of sending.
     pub records: Block,
-    /// Their intended times, ns after the start; empty where they go as fast as they are taken.
+    /// Their intended times, ns after the start, in order; empty where they go as fast as they are taken.
     pub due_ns: Vec<u64>,
 }
 

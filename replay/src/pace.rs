@@ -11,6 +11,7 @@
 //! assert_eq!(clock.now_ns(), 1_500);
 //! ```
 
+use std::ops::Range;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -114,47 +115,67 @@ pub struct Recorder {
     inner: Mutex<Recorded>,
 }
 
-/// What was recorded.
+/// What was recorded: each sample once, in one of three.
 #[derive(Clone, Debug)]
-pub struct Recorded {
-    /// Since it was last taken, warm-up included.
-    pub interval: Histogram<u64>,
-    /// Of what was intended after the warm-up.
-    pub total: Histogram<u64>,
+struct Recorded {
+    /// Warm-up, since it was last taken.
+    early: Histogram<u64>,
+    /// What was intended after the warm-up, since it was last taken.
+    recent: Histogram<u64>,
+    /// The same before that.
+    older: Histogram<u64>,
 }
 
 impl Recorder {
     /// Leaves what is intended before `warmup_ns` out of the total.
     pub fn new(warmup_ns: u64) -> Recorder {
-        let inner = Recorded { interval: nanos_histogram(), total: nanos_histogram() };
-        Recorder { warmup_ns, inner: Mutex::new(inner) }
+        let [early, recent, older] = std::array::from_fn(|_| nanos_histogram());
+        Recorder { warmup_ns, inner: Mutex::new(Recorded { early, recent, older }) }
     }
 
     /// Records samples: (intended time, latency), ns.
     pub fn record(&self, samples: impl IntoIterator<Item = (u64, u64)>) {
+        self.record_many(samples.into_iter().map(|(intended_ns, latency_ns)| (intended_ns, latency_ns, 1)));
+    }
+
+    /// Records samples, each of which stands for as many as it says.
+    pub fn record_many(&self, samples: impl IntoIterator<Item = (u64, u64, u64)>) {
         let mut inner = self.lock();
-        for (intended_ns, latency_ns) in samples {
-            inner.interval.saturating_record(latency_ns);
-            if intended_ns >= self.warmup_ns {
-                inner.total.saturating_record(latency_ns);
-            }
+        for (intended_ns, latency_ns, count) in samples {
+            let is_early = intended_ns < self.warmup_ns;
+            let histogram = if is_early { &mut inner.early } else { &mut inner.recent };
+            histogram.saturating_record_n(latency_ns, count);
         }
     }
 
-    /// What was recorded since the last call.
+    /// What was recorded since the last call, warm-up included.
     pub fn take_interval(&self) -> Histogram<u64> {
-        let empty = nanos_histogram();
-        std::mem::replace(&mut self.lock().interval, empty)
+        let (mut taken, empty) = (nanos_histogram(), nanos_histogram());
+        let mut inner = self.lock();
+        std::mem::swap(&mut taken, &mut inner.recent);
+        add(&mut inner.older, &taken);
+        let early = std::mem::replace(&mut inner.early, empty);
+        drop(inner);
+        add(&mut taken, &early);
+        taken
     }
 
     /// All that was recorded, without the warm-up.
     pub fn total(&self) -> Histogram<u64> {
-        self.lock().total.clone()
+        let inner = self.lock();
+        let mut total = inner.older.clone();
+        add(&mut total, &inner.recent);
+        total
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Recorded> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn add(to: &mut Histogram<u64>, from: &Histogram<u64>) {
+    let added = to.add(from);
+    assert!(added.is_ok(), "histograms of one kind have room for one another");
 }
 
 /// What a pacer tells while it works; relaxed, for those who look on.
@@ -187,7 +208,6 @@ pub struct Pacer<'a, C, T> {
     /// What it tells.
     pub progress: &'a Progress,
     woke_ns: u64,
-    slips: Vec<(u64, u64)>,
 }
 
 /// Why sending stopped.
@@ -204,7 +224,7 @@ pub enum Stopped {
 impl<'a, C: Clock, T: Target> Pacer<'a, C, T> {
     /// A pacer that has sent nothing.
     pub fn new(clock: &'a C, target: T, start_ns: u64, progress: &'a Progress) -> Pacer<'a, C, T> {
-        Pacer { clock, target, start_ns, progress, woke_ns: 0, slips: Vec::with_capacity(CHUNK) }
+        Pacer { clock, target, start_ns, progress, woke_ns: 0 }
     }
 
     /// Sends a block's records, each when it is due. `stop` is asked between chunks.
@@ -214,37 +234,49 @@ impl<'a, C: Clock, T: Target> Pacer<'a, C, T> {
     pub fn send(&mut self, block: &LoadBlock, stop: &dyn Fn() -> bool) -> Result<(), Stopped> {
         // Blocks are ready before the run begins.
         self.clock.wait_until(self.start_ns);
-        let mut records = block.records.records().zip(block.intended()).peekable();
-        while let Some((_, due)) = records.peek() {
+        let mut next = 0;
+        while next < block.records.len() {
             if stop() {
                 return Err(Stopped::Asked);
             }
             let now_ns = self.clock.now_ns() - self.start_ns;
-            if let Some(due_ns) = due.filter(|due_ns| *due_ns > now_ns) {
-                self.wait(due_ns)?;
+            let end = block.records.len().min(next + CHUNK);
+            // Without a schedule each record is due as soon as there is room for it.
+            let due = block.due_ns.get(next..end).unwrap_or_default();
+            let ready = due.iter().position(|due_ns| *due_ns > now_ns).map_or(end, |ready| next + ready);
+            if ready == next {
+                self.wait(due[0])?;
                 continue;
             }
-            let mut is_full = false;
-            while let Some((record, due)) = records.peek().filter(|_| self.slips.len() < CHUNK) {
-                // Without a schedule each record is intended for the moment at which there is room for it.
-                let intended_ns = due.unwrap_or(now_ns);
-                if intended_ns > now_ns {
-                    break;
-                }
-                if self.target.send(record, self.start_ns + intended_ns)? == Taken::Full {
-                    is_full = true;
-                    break;
-                }
-                self.slips.push((intended_ns, now_ns - intended_ns));
-                records.next();
-            }
-            self.tell(now_ns);
-            if is_full {
+            let sent = self.send_ready(block, next..ready, now_ns)?;
+            next += sent;
+            if next < ready {
                 self.target.flush()?;
                 self.clock.wait_until(self.clock.now_ns() + FULL_PAUSE_NS);
             }
         }
         Ok(())
+    }
+
+    /// Sends records that are due, as many as are taken.
+    fn send_ready(
+        &mut self,
+        block: &LoadBlock,
+        ready: Range<usize>,
+        now_ns: u64,
+    ) -> Result<usize, TargetError> {
+        let due = block.due_ns.get(ready.clone()).unwrap_or_default();
+        let mut intended_ns = due.iter().copied();
+        let mut sent = 0;
+        for record in block.records.part(ready) {
+            let intended_ns = intended_ns.next().unwrap_or(now_ns);
+            if self.target.send(&record, self.start_ns + intended_ns)? == Taken::Full {
+                break;
+            }
+            sent += 1;
+        }
+        self.tell(due.get(..sent).unwrap_or_default(), sent as u64, now_ns);
+        Ok(sent)
     }
 
     /// Waits for a time, but not shorter than a tick: at high rates waking for each record would be all the
@@ -257,13 +289,22 @@ impl<'a, C: Clock, T: Target> Pacer<'a, C, T> {
         Ok(())
     }
 
-    fn tell(&mut self, now_ns: u64) {
-        if self.slips.is_empty() {
+    /// Tells that `sent` records were sent, and how late they were if they had been `due`.
+    fn tell(&self, mut due: &[u64], sent: u64, now_ns: u64) {
+        if sent == 0 {
             return;
         }
-        self.progress.sent.fetch_add(self.slips.len() as u64, Ordering::Relaxed);
+        self.progress.sent.fetch_add(sent, Ordering::Relaxed);
         self.progress.last_sent_ns.store(now_ns, Ordering::Relaxed);
-        self.progress.slip.record(self.slips.drain(..));
+        if due.is_empty() {
+            return self.progress.slip.record_many([(now_ns, 0, sent)]);
+        }
+        self.progress.slip.record_many(std::iter::from_fn(|| {
+            let first_ns = *due.first()?;
+            let near = due.iter().take_while(|due_ns| due_ns.saturating_sub(first_ns) < RUN_NS).count();
+            due = &due[near..];
+            Some((first_ns, now_ns - first_ns, near as u64))
+        }));
     }
 }
 
@@ -273,5 +314,8 @@ const SPIN_NS: u64 = 60_000;
 const CHUNK: usize = 128;
 /// The shortest wait: part of the slip, and far below any latency of the engine, which commits each 100 ms.
 const TICK_NS: u64 = 250_000;
+/// Records that are due within this, one behind the other, are told with the slip of the first, which is the
+/// largest: too much by less than this.
+const RUN_NS: u64 = 1_000;
 /// Until a full target is tried again.
 const FULL_PAUSE_NS: u64 = 200_000;

@@ -47,6 +47,11 @@ pub(crate) fn replay(loaded: &Loaded, trace: Option<&Path>) -> Result<(), Failur
     if let Some(path) = trace {
         return trace::replay(loaded, path);
     }
+    if settings.r#loop {
+        return Err(Failure::usage(
+            "--loop sends a trace again: a scenario has no end of its own, --events or --duration says how long it is",
+        ));
+    }
     let scenario = scenario(loaded)?;
     let asked = Asked::new(loaded, scenario)?;
     match settings.brokers {

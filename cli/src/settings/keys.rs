@@ -39,7 +39,7 @@ impl Key {
 }
 
 /// Keys of the design that a later version brings: asking for one is a usage error that says so.
-pub(crate) const LATER: &[&str] = &["redis", "http", "rekey", "kafka_client", "loop"];
+pub(crate) const LATER: &[&str] = &["redis", "http", "rekey", "kafka_client"];
 
 /// What every variable starts with.
 pub(crate) const VARIABLE_PREFIX: &str = "WELLSTREAM_";
@@ -127,6 +127,7 @@ pub(crate) const KEYS: &[Key] = &[
     key("speed", Kind::Factor, None, REPLAY, "Nx", "So many times as fast as the scenario's event time, or as a trace was sent, such as 10x"),
     key("engine", Kind::Choice(&["here", "external", "none"]), None, REPLAY, "WHERE", "Whose output is measured: here, external (output topics are watched), none [default: here; with brokers none]"),
     key("profile", Kind::Choice(&["constant", "poisson", "ramp", "step", "spike", "sine"]), Some("constant"), REPLAY, "SHAPE", "Shape of the rate over time; --rate is its mean"),
+    key("loop", Kind::Switch, Some("false"), REPLAY, "BOOL", "Send a trace again and again, each pass later in event time, until --events, --duration or Ctrl-C"),
     key("warmup", Kind::Span, Some("0s"), REPLAY, "SPAN", "Left out of the histograms, not of the verdict"),
     key("verify", Kind::Switch, Some("false"), REPLAY, "BOOL", "Compare the output with the oracle's; the exit code says whether it is equal"),
     key("find_max", Kind::Switch, Some("false"), REPLAY, "BOOL", "Search for the highest rate that holds --slo; --rate is where it begins, --duration the length of a step"),

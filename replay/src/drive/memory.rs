@@ -18,7 +18,7 @@ use super::{Measured, Plan};
 use crate::generate::GeneratedRecord;
 use crate::load::{Ahead, Load, LoadError};
 use crate::observe::{IntendedTimes, Observation, ObservedSink};
-use crate::pace::{Pacer, Progress, Stopped, Taken, Target, TargetError};
+use crate::pace::{Clock, Pacer, Progress, Stopped, Taken, Target, TargetError};
 use crate::process;
 use crate::schedule::Schedule;
 
@@ -91,6 +91,8 @@ pub fn run_in_memory<K: Sink>(
     let observation = Arc::new(Observation::new(times, plan.sample, start_ns, plan.warmup_ns));
     let progress = Progress::new(plan.warmup_ns);
     let over = AtomicBool::new(false);
+    // Only for a load that cannot go on: there is nothing to judge then.
+    let engine_stop = AtomicBool::new(false);
     let sink = ObservedSink::new(sink, clock, Arc::clone(&observation));
     let looker = Looker::new(&clock, &progress, &observation, schedule, plan);
     let source = |places: &[(PartitionId, i64)]| {
@@ -98,20 +100,20 @@ pub fn run_in_memory<K: Sink>(
     };
     let (sent, timeline, report) = std::thread::scope(|scope| {
         let sending = scope.spawn(|| {
-            let target = MemoryTarget::new(writers, partitions, &observation);
+            let target = MemoryTarget::new(writers, &log, &observation, &clock);
             let mut pacer = Pacer::new(&clock, target, start_ns, &progress);
             let sent = send_all(&ahead, &mut pacer, plan, &|| {
                 stop.load(Ordering::Relaxed) || over.load(Ordering::Relaxed)
             });
             // However it ended, the log must end, or the engine would wait for ever.
-            pacer.target.finish(&clock, &over);
-            sent
+            let finished = sent.and_then(|()| Ok(pacer.target.finish(&over)?));
+            engine_stop.store(finished.is_err(), Ordering::Relaxed);
+            finished
         });
         let committed = looker.committed();
         let looking = scope.spawn(|| looker.look_on(&over, look));
-        let never = AtomicBool::new(false);
         let control = Control {
-            stop: &never,
+            stop: &engine_stop,
             duration: None,
             observe: &mut |totals, _| committed.store(totals.lanes.events_in(), Ordering::Relaxed),
         };
@@ -180,39 +182,74 @@ fn resume(
 
 /// Partitions in memory as a target.
 #[derive(Debug)]
-struct MemoryTarget<'a> {
+pub struct MemoryTarget<'a, C> {
     /// Wells' partitions, then tanks'.
     writers: Vec<EmbeddedWriter>,
     tanks_from: usize,
+    log: &'a EmbeddedLog,
     observation: &'a Observation,
+    clock: &'a C,
+    /// Since when nothing has been read, ns, and how many bytes the log has held since.
+    stuck: Option<(u64, usize)>,
 }
 
-impl<'a> MemoryTarget<'a> {
-    /// Over the writers of a log.
-    fn new(
+impl<'a, C: Clock> MemoryTarget<'a, C> {
+    /// Over the writers of a log, wells' first.
+    pub fn new(
         writers: Vec<EmbeddedWriter>,
-        [wells, _]: [u32; 2],
+        log: &'a EmbeddedLog,
         observation: &'a Observation,
-    ) -> MemoryTarget<'a> {
-        MemoryTarget { writers, tanks_from: wells as usize, observation }
+        clock: &'a C,
+    ) -> MemoryTarget<'a, C> {
+        let tanks_from = writers.iter().filter(|writer| writer.partition().side == Side::Well).count();
+        MemoryTarget { writers, tanks_from, log, observation, clock, stuck: None }
     }
 
     /// Ends every partition behind what was sent. A run that is over reads no more.
-    fn finish(&mut self, clock: &MachineClock, over: &AtomicBool) {
-        for writer in 0..self.writers.len() {
-            while self.writers[writer].finish() == Err(Full) {
-                if over.load(Ordering::Relaxed) {
-                    return;
+    fn finish(&mut self, over: &AtomicBool) -> Result<(), TargetError> {
+        // A full one may be full because the engine waits for the end of another.
+        let mut open: Vec<usize> = (0..self.writers.len()).collect();
+        loop {
+            open.retain(|writer| self.writers[*writer].finish() == Err(Full));
+            let Some(first) = open.first() else { return Ok(()) };
+            if over.load(Ordering::Relaxed) {
+                return Ok(());
+            }
+            self.check_that_some_are_read(self.writers[*first].partition())?;
+            self.clock.wait_until(self.clock.now_ns() + FINISH_PAUSE_NS);
+        }
+    }
+
+    /// Fails if this partition has been full, and nothing at all been read, for too long: an engine whose
+    /// state is full waits for the partition that is behind, and this sender, which keeps to the order of its
+    /// load, for the one that is ahead.
+    #[cold]
+    fn check_that_some_are_read(&mut self, full: PartitionId) -> Result<(), TargetError> {
+        let (now_ns, bytes) = (self.clock.now_ns(), self.log.bytes());
+        match self.stuck {
+            Some((since_ns, held)) if held == bytes => {
+                if now_ns.saturating_sub(since_ns) < STUCK_NS {
+                    return Ok(());
                 }
-                // What other partitions hold back may be what the engine waits for.
-                let _ = self.flush();
-                clock.park(std::time::Duration::from_micros(200));
+                Err(TargetError {
+                    target: "partitions in memory",
+                    message: format!(
+                        "{full} is full, and the engine has read nothing for {} s: it waits for a partition that is \
+                         behind, whose records come later in the load. Raise --state-bytes-max, so that it can read \
+                         on, or record the partitions side by side",
+                        STUCK_NS / 1_000_000_000
+                    ),
+                })
+            }
+            _ => {
+                self.stuck = Some((now_ns, bytes));
+                Ok(())
             }
         }
     }
 }
 
-impl Target for MemoryTarget<'_> {
+impl<C: Clock> Target for MemoryTarget<'_, C> {
     fn send(&mut self, record: &GeneratedRecord<'_>, intended_ns: u64) -> Result<Taken, TargetError> {
         let from = if record.partition.side == Side::Well { 0 } else { self.tanks_from };
         let writer = &mut self.writers[from + record.partition.number as usize];
@@ -220,9 +257,13 @@ impl Target for MemoryTarget<'_> {
             Ok(offset) => {
                 // Before anyone can read it: what is pushed is handed on by a later push or flush.
                 self.observation.times().note(record.partition, offset, intended_ns);
+                self.stuck = None;
                 Ok(Taken::Yes)
             }
-            Err(Full) => Ok(Taken::Full),
+            Err(Full) => {
+                self.check_that_some_are_read(record.partition)?;
+                Ok(Taken::Full)
+            }
         }
     }
 
@@ -240,6 +281,10 @@ impl Target for MemoryTarget<'_> {
 
 /// Batches of a partition beyond which small ones are not handed on.
 const QUEUED_MAX: usize = 4;
+/// Until full partitions are tried again at the end, ns.
+const FINISH_PAUSE_NS: u64 = 200_000;
+/// An engine that reads nothing for so long, although there is something to read, waits for what cannot come.
+const STUCK_NS: u64 = 15_000_000_000;
 /// What the partitions may hold: some 0.4 s at 1M/s. What does not fit waits with the sender, and is late.
 const LOG_BYTES_MAX: usize = 64 << 20;
 /// From the engine's start to the first intended time, ns: its threads are up by then.

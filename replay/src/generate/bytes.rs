@@ -1,10 +1,14 @@
 //! Readings as the bytes of records.
 
+use std::ops::Range;
+
 use wellstream_core::encode;
 use wellstream_core::record::{PartitionId, Side};
 
 use crate::scenario::Poison;
 
+use super::draw::{Bits, Drawn, STREAMS};
+use super::plan::Begins;
 use super::{Event, EventKind, Events, Generator};
 
 /// Records, their bytes in one piece. Filled again and again, it allocates nothing.
@@ -95,7 +99,16 @@ impl Block {
 
     /// Its records, in the order of sending.
     pub fn records(&self) -> impl ExactSizeIterator<Item = GeneratedRecord<'_>> {
-        self.places.iter().map(|place| GeneratedRecord {
+        self.part(0..self.len())
+    }
+
+    /// Some of its records.
+    ///
+    /// # Panics
+    /// If there are not so many.
+    #[inline]
+    pub fn part(&self, places: Range<usize>) -> impl ExactSizeIterator<Item = GeneratedRecord<'_>> {
+        self.places[places].iter().map(|place| GeneratedRecord {
             event: place.event,
             partition: place.partition,
             timestamp_ms: place.timestamp_ms,
@@ -110,23 +123,38 @@ impl Generator {
     /// Appends the records of these readings to a block. `timestamp_ms` gives each one's Kafka timestamp: its
     /// `sent_ms`, or the moment at which it will really be sent.
     pub fn fill(&self, events: Events, timestamp_ms: impl Fn(&Event) -> i64, block: &mut Block) {
-        for index in events {
-            let mut event = self.event(index);
-            event.sent_ms = timestamp_ms(&event);
-            let key = block.bytes.len();
-            block.bytes.extend_from_slice(self.key(&event).as_bytes());
-            let value = block.bytes.len();
-            let has_value = self.put_value(&event, &mut block.bytes);
-            block.places.push(Place {
-                event: index,
-                partition: self.partition(&event),
-                timestamp_ms: event.sent_ms,
-                key,
-                value,
-                end: block.bytes.len(),
-                has_key: true,
-                is_tombstone: !has_value,
-            });
+        let (mut begins, mut drawn) = (Begins::default(), Drawn::empty());
+        let mut made = Vec::with_capacity(STREAMS);
+        let mut next = events.start;
+        while next < events.end {
+            let end = events.end.min(next + STREAMS as u64);
+            made.extend((next..end).map(|index| self.event_near(index, &mut begins)));
+            next = end;
+            drawn.draw(made.iter().map(|event| event.values));
+            for (place, mut event) in made.drain(..).enumerate() {
+                event.sent_ms = timestamp_ms(&event);
+                let head = self.head(&event);
+                let key = block.bytes.len();
+                head.put_key(&mut block.bytes);
+                let value = block.bytes.len();
+                let has_value = match event.kind {
+                    EventKind::Usual => {
+                        self.put_usual(&event, head, drawn.stream(place), &mut block.bytes);
+                        true
+                    }
+                    _ => self.put_value(&event, &mut block.bytes),
+                };
+                block.places.push(Place {
+                    event: event.index,
+                    partition: PartitionId { side: event.side, number: head.partition },
+                    timestamp_ms: event.sent_ms,
+                    key,
+                    value,
+                    end: block.bytes.len(),
+                    has_key: true,
+                    is_tombstone: !has_value,
+                });
+            }
         }
     }
 

@@ -8,6 +8,7 @@ use wellstream_core::rules::Rules;
 use crate::oracle::{Body, Judge, Judged, Observed, OracleRecord};
 use crate::scenario::Poison;
 
+use super::draw::Bits;
 use super::{Event, EventKind, Events, Generator};
 
 impl Generator {

@@ -2,38 +2,88 @@
 
 use wellstream_core::record::Side;
 
-use super::draw::Draws;
+use super::divide::Divisor;
+use super::draw::{Bits, Draws, Streams};
 use super::{Event, EventKind, Generator, Mood};
+
+/// Each purpose's streams of numbers.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Purposes {
+    sending: Streams,
+    reading: Streams,
+    values: Streams,
+    phase: Streams,
+    cycle: [Streams; 2],
+    skew: [Streams; 2],
+}
+
+impl Purposes {
+    pub(super) fn new(seed: u64) -> Purposes {
+        let of = |salt| Streams::new(seed, salt);
+        Purposes {
+            sending: of(SALT_SENDING),
+            reading: of(SALT_READING),
+            values: of(SALT_VALUES),
+            phase: of(SALT_PHASE),
+            cycle: [of(SALT_CYCLE), of(SALT_CYCLE + 1)],
+            skew: [of(SALT_SKEW), of(SALT_SKEW + 1)],
+        }
+    }
+}
+
+/// What is divided by for every reading.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Divisors {
+    pub(super) events_per_ks: Divisor,
+    pub(super) cycle: Divisor,
+    pub(super) facilities: Divisor,
+    pub(super) sensors: [Divisor; 2],
+}
+
+/// Where the newest cycle of each side begins; readings in order ask for the same again and again.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Begins([Option<(u64, u64)>; 2]);
 
 impl Generator {
     /// The reading of an index.
     #[inline]
     pub fn event(&self, index: u64) -> Event {
-        let mut draws = Draws::new(self.scenario.seed, SALT_SENDING, index);
+        self.event_near(index, &mut Begins::default())
+    }
+
+    /// The same; `begins` is what readings before it have found.
+    #[inline]
+    pub(super) fn event_near(&self, index: u64, begins: &mut Begins) -> Event {
+        if self.chances.duplicate.is_none() {
+            return self.reading(index, begins);
+        }
+        let mut draws = self.purposes.sending.of(index);
         if draws.chance(self.chances.duplicate) {
             let back = 1 + draws.below(DUPLICATE_BACK_MAX);
-            if let Some(first) = index.checked_sub(back).map(|index| self.reading(index)) {
+            if let Some(first) = index.checked_sub(back).map(|index| self.reading(index, begins)) {
                 let read_ms = self.read_ms(index);
                 if !self.is_silent(first.side, first.sensor, read_ms) {
                     return Event { index, sent_ms: self.sent_ms(read_ms), ..first };
                 }
             }
         }
-        self.reading(index)
+        self.reading(index, begins)
     }
 
     /// The reading of an index, before duplicates take the place of some.
     #[inline]
-    fn reading(&self, index: u64) -> Event {
-        let mut draws = Draws::new(self.scenario.seed, SALT_READING, index);
+    fn reading(&self, index: u64, begins: &mut Begins) -> Event {
+        let mut draws = self.purposes.reading.of(index);
         let read_ms = self.read_ms(index);
         let (side, ordinal) = self.side(index);
-        let sensor = self.sensor(side, ordinal, read_ms, &mut draws);
-        let facility = sensor % self.scenario.facilities;
+        let sensor = self.sensor((side, ordinal), read_ms, &mut draws, begins);
+        let facility = id(self.divisors.facilities.divide(u64::from(sensor)).1);
         let mut time_ms = read_ms - draws.between(0, self.scenario.disorder_ms);
-        let point = draws.point();
         let mut kind = EventKind::Usual;
-        if point < self.chances.poison {
+        if !self.chances.poison.is_none()
+            && let point = draws.point()
+            && point < self.chances.poison
+        {
             if point < self.chances.late {
                 let [least, most] = self.scenario.late_by_ms;
                 time_ms -= draws.between(least, most);
@@ -44,7 +94,7 @@ impl Generator {
             }
         }
         time_ms += self.skew_ms(side, sensor);
-        let values = Draws::new(self.scenario.seed, SALT_VALUES, index);
+        let values = self.purposes.values.of(index);
         Event {
             index,
             side,
@@ -61,7 +111,7 @@ impl Generator {
     /// When a reading is read, at the latest, on the axis of event times: readings are spread evenly.
     #[inline]
     fn read_ms(&self, index: u64) -> i64 {
-        self.setup.start_ms + (index * 1_000_000 / self.events_per_ks).cast_signed()
+        self.setup.start_ms + self.divisors.events_per_ks.divide(index * 1_000_000).0.cast_signed()
     }
 
     /// When it is sent: at once, but for a backlog.
@@ -74,9 +124,9 @@ impl Generator {
     /// The side of a reading, and how many of that side are before it.
     #[inline]
     fn side(&self, index: u64) -> (Side, u64) {
-        let [wells, all] = self.cycle;
-        let wells_before = index * wells / all;
-        if (index + 1) * wells / all > wells_before {
+        let wells = self.wells_per_cycle;
+        let (wells_before, part) = self.divisors.cycle.divide(index * wells);
+        if part + wells >= self.divisors.cycle.count() {
             (Side::Well, wells_before)
         } else {
             (Side::Tank, index - wells_before)
@@ -85,17 +135,28 @@ impl Generator {
 
     /// Each sensor reads once in a cycle, in an order that begins elsewhere in each cycle.
     #[inline]
-    fn sensor(&self, side: Side, ordinal: u64, read_ms: i64, draws: &mut Draws) -> u32 {
+    fn sensor(
+        &self,
+        (side, ordinal): (Side, u64),
+        read_ms: i64,
+        draws: &mut Draws,
+        begins: &mut Begins,
+    ) -> u32 {
         let sensors = &self.sensors[side.index()];
-        let count = sensors.ids.len() as u64;
+        let by_count = self.divisors.sensors[side.index()];
+        let count = by_count.count();
         if draws.chance(self.chances.hot) {
             // Sensors 0, F, 2F ... are of facility 0.
             let facilities = u64::from(self.scenario.facilities);
             return id(draws.below(count.div_ceil(facilities)) * facilities);
         }
-        let (cycle, place) = (ordinal / count, ordinal % count);
-        let begin = Draws::new(self.scenario.seed, SALT_CYCLE + side.index() as u64, cycle).below(count);
-        let mut sensor = id((begin + place * sensors.stride) % count);
+        let (cycle, place) = by_count.divide(ordinal);
+        let begin = match begins.0[side.index()] {
+            Some((of, begin)) if of == cycle => begin,
+            _ => self.purposes.cycle[side.index()].of(cycle).below(count),
+        };
+        begins.0[side.index()] = Some((cycle, begin));
+        let mut sensor = id(by_count.divide(begin + place * sensors.stride).1);
         for _ in 0..REDRAWS_MAX {
             if !self.is_silent(side, sensor, read_ms) {
                 break;
@@ -117,8 +178,11 @@ impl Generator {
 
     #[inline]
     fn skew_ms(&self, side: Side, sensor: u32) -> i64 {
+        if self.chances.skewed.is_none() {
+            return 0;
+        }
         let most = self.scenario.skew_ms_max;
-        let mut draws = Draws::new(self.scenario.seed, SALT_SKEW + side.index() as u64, u64::from(sensor));
+        let mut draws = self.purposes.skew[side.index()].of(u64::from(sensor));
         if draws.chance(self.chances.skewed) {
             draws.between(0, most.saturating_mul(2)) - i64::from(most)
         } else {
@@ -161,9 +225,11 @@ impl Generator {
             let after_ms = (read_ms - self.setup.start_ms).unsigned_abs();
             // Phases of different facilities begin at different times.
             let phase_ms = u64::from(calm.phase_ms);
-            let shift_ms = Draws::new(self.scenario.seed, SALT_PHASE, u64::from(facility)).below(phase_ms);
+            let shift_ms = self.purposes.phase.of(u64::from(facility)).below(phase_ms);
             let phase = (after_ms + shift_ms) / phase_ms;
-            Draws::new(self.scenario.seed ^ phase, SALT_CALM, u64::from(facility)).chance(self.chances.calm)
+            Streams::new(self.scenario.seed ^ phase, SALT_CALM)
+                .of(u64::from(facility))
+                .chance(self.chances.calm)
         })
     }
 }

@@ -4,26 +4,26 @@ use wellstream_core::record::{Side, TankReading, WellReading};
 
 use crate::scenario::Ranges;
 
-use super::draw::{Draws, Hundredths};
+use super::draw::{Bits, Draws, Hundredths};
 use super::{Event, EventKind, Generator, Mood};
 
 /// The scenario's ranges, ready to draw from.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ValueRanges {
     /// By mood.
-    methane: [Hundredths; 4],
-    co2: Hundredths,
-    pressure: Hundredths,
-    temperature: Hundredths,
-    flow: Hundredths,
-    level: Hundredths,
+    pub(super) methane: [Hundredths; 4],
+    pub(super) co2: Hundredths,
+    pub(super) pressure: Hundredths,
+    pub(super) temperature: Hundredths,
+    pub(super) flow: Hundredths,
+    pub(super) level: Hundredths,
     /// By mood.
-    vapor: [Hundredths; 4],
-    ambient: Hundredths,
-    internal: Hundredths,
-    wind: Hundredths,
-    atmospheric: Hundredths,
-    air_quality: Hundredths,
+    pub(super) vapor: [Hundredths; 4],
+    pub(super) ambient: Hundredths,
+    pub(super) internal: Hundredths,
+    pub(super) wind: Hundredths,
+    pub(super) atmospheric: Hundredths,
+    pub(super) air_quality: Hundredths,
 }
 
 impl ValueRanges {
@@ -73,7 +73,7 @@ impl Generator {
             temperature_f: Some(ranges.temperature.draw(&mut draws)),
             flow_rate_bpd: Some(ranges.flow.draw(&mut draws)),
             vibration_encoded: Some(one_of(&VIBRATIONS, &mut draws)),
-            pump_status: Some(one_of(&["active", "inactive", "standby"], &mut draws)),
+            pump_status: Some(one_of(&PUMP_STATUSES, &mut draws)),
             maintenance_alert: Some(draws.below(20) == 0),
         };
         if let EventKind::Null(places) = event.kind {
@@ -95,7 +95,7 @@ impl Generator {
             timestamp: Some(event.time_ms),
             level_percentage: Some(ranges.level.draw(&mut draws)),
             vapor_concentration_ppm: Some(vapor_ppm),
-            leak_detection_status: Some(one_of(&["NORMAL", "LEAK_DETECTED", "CRITICAL"], &mut draws)),
+            leak_detection_status: Some(one_of(&LEAK_STATUSES, &mut draws)),
             ambient_temperature_f: Some(ranges.ambient.draw(&mut draws)),
             internal_pressure_psi: Some(ranges.internal.draw(&mut draws)),
             flame_arrestor_status: Some(flags & 0xf != 0),
@@ -106,11 +106,7 @@ impl Generator {
             air_quality_index: Some(whole(ranges.air_quality.draw(&mut draws))),
         };
         if self.scenario.leak.is_some() {
-            tank.leak_detection_status = Some(match event.mood {
-                Mood::Usual | Mood::Calm => "NORMAL",
-                Mood::Seep => "LEAK_DETECTED",
-                Mood::Burst => "CRITICAL",
-            });
+            tank.leak_detection_status = Some(LEAK_STATUSES[leak_status(event.mood)]);
         }
         if let EventKind::Null(places) = event.kind {
             places.iter().for_each(|place| clear_tank(&mut tank, *place));
@@ -126,6 +122,16 @@ impl Generator {
             Side::Tank => &ranges.vapor,
         };
         by_mood[event.mood as usize].draw(&mut event.values.clone())
+    }
+}
+
+/// In a scenario in which something leaks: the place of what a tank says of it.
+#[inline]
+pub(super) fn leak_status(mood: Mood) -> usize {
+    match mood {
+        Mood::Usual | Mood::Calm => 0,
+        Mood::Seep => 1,
+        Mood::Burst => 2,
     }
 }
 
@@ -171,12 +177,12 @@ fn one_of<const N: usize>(list: &[&'static str; N], draws: &mut Draws) -> &'stat
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "ranges are checked to lie within a million")]
-fn whole(value: f64) -> i32 {
+pub(super) fn whole(value: f64) -> i32 {
     value as i32
 }
 
 /// "vib_data_xyz", "vib_data_001" and so on in base64; one is not base64 at all.
-const VIBRATIONS: [&str; 8] = [
+pub(super) const VIBRATIONS: [&str; 8] = [
     "dmliX2RhdGFfeHl6",
     "dmliX2RhdGFfMDAx",
     "dmliX2RhdGFfMDAy",
@@ -186,6 +192,10 @@ const VIBRATIONS: [&str; 8] = [
     "dmliX2RhdGFfMDA2",
     "!not base64!",
 ];
+
+pub(super) const PUMP_STATUSES: [&str; 3] = ["active", "inactive", "standby"];
+
+pub(super) const LEAK_STATUSES: [&str; 3] = ["NORMAL", "LEAK_DETECTED", "CRITICAL"];
 
 /// Above these, methane is MEDIUM and HIGH, ppm.
 const METHANE_THRESHOLDS_PPM: [f64; 2] = [300.0, 500.0];

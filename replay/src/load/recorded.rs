@@ -1,6 +1,7 @@
-//! A trace's records as a load, read while they are sent.
+//! A trace's records as a load, read while they are sent; once, or again and again.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use wellstream_core::record::{PartitionId, Side};
 
@@ -9,13 +10,18 @@ use crate::schedule::{Schedule, Times};
 use crate::trace::{ReadOptions, TraceBlock, TraceError, TraceReader, TraceRecordRef};
 use crate::verify::Topics;
 
+use super::rebase::Rebase;
 use super::recording::RecordedTimes;
-use super::{Load, LoadBlock, LoadError, Recording};
+use super::{Load, LoadBlock, LoadError, Pass, Recording, RecordingError};
 
 /// The first records of a trace, with their intended times. Partition, key and value stay as they are;
 /// offsets are new ones, headers are left out.
 pub struct RecordedLoad {
+    path: PathBuf,
     reader: TraceReader,
+    /// Where the trace is sent more than once; and how much later this pass is than the first, ms.
+    again: Option<(Pass, Rebase)>,
+    shift_ms: i64,
     topics: Topics,
     /// The reader's topics, by their numbers.
     sides: Vec<Option<Side>>,
@@ -52,18 +58,23 @@ impl RecordedLoad {
     ///
     /// # Errors
     /// The file cannot be opened any more.
-    pub fn start(recording: &Recording, pace: RecordedPace<'_>) -> Result<RecordedLoad, TraceError> {
+    pub fn start(recording: &Recording, pace: RecordedPace<'_>) -> Result<RecordedLoad, RecordingError> {
         let times = match pace {
             RecordedPace::Schedule(schedule) => When::Schedule(Box::new(schedule.times())),
             RecordedPace::Speed(speed) => When::Recorded(RecordedTimes::new(speed)),
             RecordedPace::AtOnce => When::AtOnce,
         };
+        let pass = recording.pass().filter(|pass| recording.events() > pass.records);
+        let again = match pass {
+            // The file was read by these schemas before.
+            Some(pass) => Some((pass, Rebase::new(recording).map_err(|error| LoadError(error.to_string()))?)),
+            None => None,
+        };
         Ok(RecordedLoad {
-            // One thread unpacks several times as fast as anything here can send.
-            reader: TraceReader::open(
-                recording.path(),
-                ReadOptions { threads: Some(1), ..Default::default() },
-            )?,
+            path: recording.path().to_owned(),
+            reader: open(recording.path())?,
+            again,
+            shift_ms: 0,
             topics: recording.topics().clone(),
             sides: Vec::new(),
             block: None,
@@ -88,23 +99,47 @@ impl RecordedLoad {
         RecordedLoad { new_ids, ..self }
     }
 
+    /// The next block; `None` if the next pass begins.
+    fn next_block(&mut self) -> Result<Option<TraceBlock>, LoadError> {
+        let failed = |error| LoadError(format!("the trace: {error}"));
+        if let Some(next) = self.reader.next_block().map_err(failed)? {
+            return Ok(Some(next));
+        }
+        match &self.again {
+            Some((pass, _)) if self.next > 0 && self.next.is_multiple_of(pass.records) => {
+                self.shift_ms = self.shift_ms.saturating_add(pass.shift_ms);
+                self.reader = open(&self.path).map_err(failed)?;
+                self.sides.clear();
+                Ok(None)
+            }
+            _ => Err(LoadError("the trace has become shorter".to_owned())),
+        }
+    }
+
     fn put(&mut self, record: &TraceRecordRef<'_>, block: &mut LoadBlock) -> Result<(), LoadError> {
         let side = self.sides.get(record.topic_number as usize).copied().flatten();
         let Some(side) = side else {
             return Err(LoadError(format!("the trace has changed: a record of topic {}", record.topic)));
         };
+        let (mut timestamp_ms, mut value) = (record.timestamp_ms, record.value);
+        if let Some((_, rebase)) = self.again.as_mut().filter(|_| self.shift_ms != 0) {
+            value = rebase.shifted(side, value, self.shift_ms);
+            if timestamp_ms >= 0 {
+                timestamp_ms = timestamp_ms.saturating_add(self.shift_ms);
+            }
+        }
         match &mut self.times {
             When::Schedule(times) => block.due_ns.extend(times.next()),
-            When::Recorded(times) => block.due_ns.push(times.due_ns(record.timestamp_ms)),
+            When::Recorded(times) => block.due_ns.push(times.due_ns(timestamp_ms)),
             When::AtOnce => {}
         }
         let value = block.records.push(&GeneratedRecord {
             event: self.next,
             partition: PartitionId { side, number: record.partition },
-            timestamp_ms: self.stamp_ms.unwrap_or(record.timestamp_ms),
+            timestamp_ms: self.stamp_ms.unwrap_or(timestamp_ms),
             key: record.key.unwrap_or_default(),
             has_key: record.key.is_some(),
-            value: record.value,
+            value,
         });
         if !self.new_ids.is_empty()
             && let Some([0, id @ ..]) = value.first_chunk_mut::<5>()
@@ -135,10 +170,11 @@ impl Load for RecordedLoad {
             let current = match self.block.take() {
                 Some(current) => current,
                 None => {
-                    let next = self.reader.next_block();
-                    let next = next.map_err(|error| LoadError(format!("the trace: {error}")))?;
                     self.at = 0;
-                    next.ok_or_else(|| LoadError("the trace has become shorter".to_owned()))?
+                    match self.next_block()? {
+                        Some(next) => next,
+                        None => continue,
+                    }
                 }
             };
             let known = self.sides.len();
@@ -152,6 +188,11 @@ impl Load for RecordedLoad {
         }
         Ok(())
     }
+}
+
+/// One thread unpacks several times as fast as anything here can send.
+fn open(path: &Path) -> Result<TraceReader, TraceError> {
+    TraceReader::open(path, ReadOptions { threads: Some(1), ..Default::default() })
 }
 
 /// Records in a block.

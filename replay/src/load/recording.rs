@@ -11,6 +11,7 @@ use std::sync::Arc;
 use wellstream_core::decode::{self, FixedSchemas, Plan, SchemaLookup, Schemas};
 use wellstream_core::record::{PartitionId, Side};
 
+use super::{LoadError, Pass, passes};
 use crate::limits::{RECORDING_IDS_MAX, RECORDING_PARTITIONS_MAX};
 use crate::oracle::{SchemaError, WriterSchemas};
 use crate::schedule::{Schedule, ScheduleError};
@@ -20,15 +21,17 @@ use crate::verify::Topics;
 /// What a trace has to send.
 #[derive(Clone, Debug)]
 pub struct Recording {
-    path: PathBuf,
-    topics: Topics,
-    schemas: BTreeMap<u32, String>,
-    events: u64,
-    partitions: [u32; 2],
-    records: BTreeMap<PartitionId, u64>,
+    pub(super) path: PathBuf,
+    pub(super) topics: Topics,
+    pub(super) schemas: BTreeMap<u32, String>,
+    pub(super) events: u64,
+    pub(super) partitions: [u32; 2],
+    pub(super) records: BTreeMap<PartitionId, u64>,
     /// The ids that values name, and the side of the first that does.
-    ids: BTreeMap<u32, Side>,
-    schedule: Option<Schedule>,
+    pub(super) ids: BTreeMap<u32, Side>,
+    pub(super) schedule: Option<Schedule>,
+    /// Where it is sent more than once.
+    pub(super) pass: Option<Pass>,
 }
 
 /// How much of a trace is to be sent: its first records.
@@ -40,6 +43,8 @@ pub struct Extent {
     pub speed: Option<f64>,
     /// With a speed: those that are due before this, s.
     pub seconds: Option<f64>,
+    /// Behind the last record the first follows again, later; without an end where nothing above sets one.
+    pub loops: bool,
 }
 
 /// Why a trace cannot be sent. No retry helps.
@@ -83,6 +88,12 @@ pub enum RecordingError {
     /// A speed needs times.
     #[error("none of its records has a Kafka timestamp: --speed needs them, --rate does not")]
     NoTimes,
+    /// Passes at a speed need an end.
+    #[error("again and again at a speed needs an end: --duration or --events")]
+    Endless,
+    /// It cannot be read again.
+    #[error(transparent)]
+    Again(#[from] LoadError),
     /// It would take too long.
     #[error(transparent)]
     Schedule(#[from] ScheduleError),
@@ -94,6 +105,18 @@ impl Recording {
     /// # Errors
     /// It cannot be read, or cannot be sent.
     pub fn survey(
+        path: &Path,
+        topics: &Topics,
+        extent: Extent,
+        tell: &mut dyn FnMut(u64),
+    ) -> Result<Recording, RecordingError> {
+        if extent.loops {
+            return passes::repeated(Self::once(path, topics, Extent::default(), tell)?, extent);
+        }
+        Self::once(path, topics, extent, tell)
+    }
+
+    fn once(
         path: &Path,
         topics: &Topics,
         extent: Extent,
@@ -127,7 +150,7 @@ impl Recording {
         let Survey { events, partitions, records, ids, .. } = survey;
         let schemas = reader.schemas().clone();
         let (path, topics) = (path.to_owned(), topics.clone());
-        Ok(Recording { path, topics, schemas, events, partitions, records, ids, schedule })
+        Ok(Recording { path, topics, schemas, events, partitions, records, ids, schedule, pass: None })
     }
 
     /// The file.
@@ -138,6 +161,11 @@ impl Recording {
     /// The names of its topics.
     pub fn topics(&self) -> &Topics {
         &self.topics
+    }
+
+    /// What one pass is, where it is sent more than once.
+    pub fn pass(&self) -> Option<Pass> {
+        self.pass
     }
 
     /// How many records are to be sent.
@@ -354,6 +382,6 @@ impl Survey {
 
 /// Records that are due within this are one step for whoever looks on once a second: a trace of a day needs
 /// some 30 MB of them.
-const RUN_NS: u64 = 50_000_000;
+pub(super) const RUN_NS: u64 = 50_000_000;
 /// A schema that is not that of any reading.
 const NO_READING: &str = r#""null""#;

@@ -14,6 +14,7 @@ use super::{Body, Observed};
 
 mod walk;
 mod writer;
+mod place;
 
 use walk::{Cursor, Scalar};
 pub use writer::SchemaError;
@@ -78,7 +79,9 @@ impl<'s> RawDecoder<'s> {
         if value.len() > VALUE_BYTES_MAX {
             return Err(Reason::TooLarge);
         }
-        let Some(([0, id @ ..], body)) = value.split_first_chunk::<5>() else { return Err(Reason::BadMagic) };
+        let Some(([0, id @ ..], body)) = value.split_first_chunk::<FRAME_BYTES>() else {
+            return Err(Reason::BadMagic);
+        };
         let writer = self.schemas.get(side, u32::from_be_bytes(*id)).ok_or(Reason::UnknownSchema)?;
         let wanted = fields(side);
         if !writer.suits(record_name(side), wanted.iter().map(|(name, want, _)| (*name, *want))) {
@@ -143,6 +146,9 @@ impl<'s> RawDecoder<'s> {
 
 /// A field's name, how it is read, and why a reading without it is dropped, if it is.
 type Field = (&'static str, Want, Option<Reason>);
+
+/// The frame in front of a body: a 0 and the schema id.
+const FRAME_BYTES: usize = 5;
 
 /// Values longer than this are quarantined unread, as the engine's limits say.
 const VALUE_BYTES_MAX: usize = 1 << 20;

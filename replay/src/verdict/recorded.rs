@@ -4,9 +4,8 @@ use wellstream_core::record::PartitionId;
 use wellstream_core::rules::Rules;
 
 use super::expect::{Look, RawStream};
-use crate::load::{Load, LoadBlock, LoadError, RecordedLoad, RecordedPace, Recording};
+use crate::load::{Load, LoadBlock, LoadError, RecordedLoad, RecordedPace, Recording, RecordingError};
 use crate::oracle::{Expected, StreamError, WriterSchemas};
-use crate::trace::TraceError;
 
 /// The records of a trace as they are stored where the engine reads them.
 #[derive(Clone, Copy)]
@@ -28,7 +27,7 @@ pub struct RecordedRun<'a> {
 pub enum RecordedRunError {
     /// The file.
     #[error(transparent)]
-    Trace(#[from] TraceError),
+    Recording(#[from] RecordingError),
     /// The file has changed meanwhile.
     #[error(transparent)]
     Load(#[from] LoadError),

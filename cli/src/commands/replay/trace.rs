@@ -68,6 +68,15 @@ fn check(loaded: &Loaded) -> Result<(), Failure> {
     if settings.rate.is_none() && loaded.is_given("profile") {
         return Err(Failure::usage("--profile is the shape of --rate: with --speed a trace has its own"));
     }
+    if settings.r#loop && settings.brokers.is_some() {
+        return Err(Failure::usage(
+            "--loop works in memory only: passes move event time forward, and brokers take no timestamps of times to come",
+        ));
+    }
+    if settings.r#loop && settings.speed.is_some() && settings.events.is_none() && settings.duration.is_none()
+    {
+        return Err(Failure::usage("--loop with --speed needs an end: --duration or --events"));
+    }
     if settings.max && settings.duration.is_some() {
         return Err(Failure::usage("--duration needs --rate or --speed: --max ends with --events"));
     }
@@ -83,7 +92,10 @@ impl TraceAsked {
         let speed = settings.speed.as_deref().map(parse_factor).transpose().map_err(usage)?;
         let seconds = settings.duration.map(|span| span.duration().as_secs_f64());
         let in_time = rate.zip(seconds).map(|(rate, seconds)| Schedule::events_in(rate, seconds));
-        let extent = Extent { events: settings.events.or(in_time), speed, seconds };
+        // Again and again until Ctrl-C: a schedule has an end all the same.
+        let endless = rate.filter(|_| settings.r#loop).map(|rate| Schedule::events_in(rate, ENDLESS_S));
+        let events = settings.events.or(in_time).or(endless);
+        let extent = Extent { events, speed, seconds, loops: settings.r#loop };
         let recording = survey(settings, path, extent)?;
         let schedule = match rate {
             // The seed decides the gaps of profile poisson, nothing else.
@@ -136,7 +148,8 @@ impl TraceAsked {
         if sent == self.recording.events() {
             return Ok(self.recording.clone());
         }
-        survey(settings, self.recording.path(), Extent { events: Some(sent), ..Extent::default() })
+        let loops = self.recording.pass().is_some();
+        survey(settings, self.recording.path(), Extent { events: Some(sent), loops, ..Extent::default() })
     }
 }
 
@@ -227,3 +240,6 @@ fn once<K: Sink>(
     let load = RecordedLoad::start(recording, pace).map_err(anyhow::Error::from)?;
     run_in_memory(run, load, sink).map_err(|error| Failure::Runtime(error.into()))
 }
+
+/// The end of a schedule that nobody gave one, s: thirty days.
+const ENDLESS_S: f64 = 30.0 * 86_400.0;

@@ -45,6 +45,22 @@ impl<'a> Cursor<'a> {
         self.bytes.is_empty()
     }
 
+    /// Bytes that are left.
+    pub(super) fn left(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// The type of the value that follows: a union's branch, which is read, or the type itself.
+    pub(super) fn chosen(&mut self, kind: &'a Kind, writer: &'a Writer) -> Result<&'a Kind, Reason> {
+        match writer.followed(kind) {
+            Kind::Union(branches) => {
+                let branch = usize::try_from(self.long()?).map_err(|_| Reason::Malformed)?;
+                branches.get(branch).ok_or(Reason::Malformed)
+            }
+            other => Ok(other),
+        }
+    }
+
     /// Reads a field that is one of ours. What is wrong with it is found in the order of its bytes.
     pub(super) fn wanted(
         &mut self,
@@ -52,13 +68,7 @@ impl<'a> Cursor<'a> {
         want: Want,
         writer: &'a Writer,
     ) -> Result<Scalar<'a>, Reason> {
-        let kind = match writer.followed(kind) {
-            Kind::Union(branches) => {
-                let branch = usize::try_from(self.long()?).map_err(|_| Reason::Malformed)?;
-                branches.get(branch).ok_or(Reason::Malformed)?
-            }
-            other => other,
-        };
+        let kind = self.chosen(kind, writer)?;
         if !writer.is_readable(kind, want) {
             return Err(Reason::WrongType);
         }
