@@ -89,15 +89,7 @@ fn rows(count: i64) -> RowBatch {
         let tail = RowTail { time_ms, quality: 75, risk: 40, status, rules: RulesHash(1) };
         let facility = format!("FAC-{}", offset % 97);
         let (value, key) = encode::put_row(&mut batch.bytes, &facility, Some(&part), None, tail);
-        batch.rows.push(Row {
-            well: Some(input),
-            tank: None,
-            time_ms,
-            risk: 40,
-            status,
-            value,
-            key,
-        });
+        batch.rows.push(Row { well: Some(input), tank: None, time_ms, risk: 40, status, value, key });
     }
     batch
 }

@@ -121,7 +121,8 @@ fn the_join_allocates_nothing_but_a_larger_ring_now_and_then() {
         let rules = drive::rules(mode);
         let lateness_ms = rules.lateness_ms;
         let partitions: Vec<_> = drive::partitions().collect();
-        let mut join = Join::new(Arc::new(rules), partitions.clone(), &JoinStart::default(), RowForm::Encoded);
+        let mut join =
+            Join::new(Arc::new(rules), partitions.clone(), &JoinStart::default(), RowForm::Encoded);
         let mut clocks = vec![PartitionClock::new(None); partitions.len()];
         let mut heard = DomainWatermark::new(partitions.len(), None);
         join.finish_rebuild();

@@ -73,7 +73,11 @@ impl KafkaSink {
 impl Sink for KafkaSink {
     fn wants(&self) -> Wants {
         let Some(outputs) = &self.outputs else { return Wants::default() };
-        Wants { encoded_rows: outputs.results.is_some(), rejects: outputs.quarantine.is_some(), only_counts: false }
+        Wants {
+            encoded_rows: outputs.results.is_some(),
+            rejects: outputs.quarantine.is_some(),
+            only_counts: false,
+        }
     }
 
     fn begin(&mut self, _epoch: u64) -> Result<(), SinkError> {

@@ -12,8 +12,8 @@ use crate::time::{NEVER, PartitionClock, SegmentBuilder};
 use crate::{limits, record};
 
 use super::judge::{PartitionSchemas, Verdict, judge};
-use super::side_reading::{Read, SideReading};
 use super::resume::PartitionPlan;
+use super::side_reading::{Read, SideReading};
 
 /// One partition as its lane reads it.
 #[derive(Debug)]

@@ -19,9 +19,9 @@ pub(super) enum Verdict {
     Rejected(Reason, Option<i64>),
 }
 
-/// Judges a record that could be decoded, by its event time and by the first null that it must not have. Moves
-/// the partition's clock, unless the record is quarantined. `w_ms` is for a sabotaged run only: lateness
-/// depends on the own partition's log alone.
+/// Judges a record that could be decoded, by its event time and by the first null that it must not have.
+/// Moves the partition's clock, unless the record is quarantined. `w_ms` is for a sabotaged run only:
+/// lateness depends on the own partition's log alone.
 #[inline]
 pub(super) fn judge(
     record: &Record<'_>,

@@ -47,8 +47,8 @@ impl Dictionary {
     }
 
     /// The route of a facility that `expect` was told of, and whether it was seen for the first time (its
-    /// shard must then be told the name, ahead of the reading). `score` tells which score rules a new facility
-    /// has.
+    /// shard must then be told the name, ahead of the reading). `score` tells which score rules a new
+    /// facility has.
     #[inline]
     pub fn route(
         &mut self,

@@ -148,10 +148,10 @@ mod tests {
             let key = short_key(id.as_bytes()).unwrap();
             ids.expect(key);
             assert_eq!(ids.get(key), naive.get(&id).copied(), "{id:?}");
-            if !naive.contains_key(&id) {
-                naive.insert(id, number);
+            naive.entry(id).or_insert_with(|| {
                 ids.insert(key, number);
-            }
+                number
+            });
         }
         assert_eq!(ids.len(), naive.len());
         assert!(naive.len() > 10_000, "{}", naive.len());

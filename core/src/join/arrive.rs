@@ -60,8 +60,7 @@ impl Join {
     /// all: a row with every reading of the other side within the bound. Whether there was one.
     fn pair(&mut self, facility_number: u32, side: Side, half: &Half) -> bool {
         let Join { out, counts, facilities, rings: columns, arena, alarms, numbers, w_ms, .. } = self;
-        let Facility { rings, alarm, bound_ms, alert_above, .. } =
-            &mut facilities[facility_number as usize];
+        let Facility { rings, alarm, bound_ms, alert_above, .. } = &mut facilities[facility_number as usize];
         let (t, bound_ms, w_ms) = (half.time_ms, *bound_ms, *w_ms);
         let strictly = i64::from(broken(Rule::ForgetStrictly));
         // What W has passed by more than the bound is forgotten. Between two readings that are read again

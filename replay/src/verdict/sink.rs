@@ -207,8 +207,7 @@ mod tests {
             let input = Some(Input { time_ms: 1_700_000_000_000, partition: 0, offset });
             let risk = 10_u32.pow(u32::try_from(offset).unwrap());
             let (time_ms, status) = (1_700_000_000_000, Status::Alert);
-            let row =
-                Row { well: input, tank: input, time_ms, risk, status, value: 0..0, key: 0..0 };
+            let row = Row { well: input, tank: input, time_ms, risk, status, value: 0..0, key: 0..0 };
             sink.begin(u64::from(risk)).unwrap();
             sink.append(Output::Rows(&RowBatch { rows: vec![row], ..RowBatch::default() })).unwrap();
             sink.commit().unwrap();

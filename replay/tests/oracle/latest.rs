@@ -15,15 +15,7 @@ fn rules() -> Rules {
 }
 
 fn row(well: Input, tank: Option<Input>, risk: u32) -> Row {
-    Row {
-        well: Some(well),
-        tank,
-        time_ms: well.time_ms,
-        risk,
-        status: Status::Alert,
-        value: 0..0,
-        key: 0..0,
-    }
+    Row { well: Some(well), tank, time_ms: well.time_ms, risk, status: Status::Alert, value: 0..0, key: 0..0 }
 }
 
 fn check(change: impl FnOnce(&mut Vec<Row>, &[Vec<Accepted>; 2])) -> Result<(), LatestFault> {
