@@ -12,7 +12,8 @@
 //! use wellstream_core::rules::Rules;
 //!
 //! let partitions = [Side::Well, Side::Tank].map(|side| PartitionId { side, number: 0 });
-//! let mut join = Join::new(Arc::new(Rules::default()), partitions.to_vec(), &JoinStart::default(), RowForm::Counted);
+//! let (rules, start) = (Arc::new(Rules::default()), JoinStart::default());
+//! let mut join = Join::new(rules, partitions.to_vec(), &start, RowForm::Counted);
 //! let facility = join.facility("FAC-1");
 //! join.finish_rebuild();
 //! let reading = |partition, time_ms, points| Arrival { partition, time_ms, points, ..Arrival::default() };
