@@ -83,6 +83,10 @@ impl<S: Source> Source for TimedSource<S> {
         }
         Ok(polled)
     }
+
+    fn end(&self, partition: PartitionId) -> Option<i64> {
+        self.source.end(partition)
+    }
 }
 
 /// A sink whose commits of rows stop the watch.

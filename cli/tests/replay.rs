@@ -102,7 +102,7 @@ fn a_report_says_what_was_asked_and_what_was_measured() {
         count(Stage::EndToEnd) > rows / 2 && count(Stage::EndToEnd) < rows,
         "{rows} rows, all measured but the warm-up's"
     );
-    for stage in [Stage::Decode, Stage::Exchange, Stage::Join, Stage::Emit, Stage::Commit] {
+    for stage in [Stage::BrokerIn, Stage::Decode, Stage::Exchange, Stage::Join, Stage::Emit, Stage::Commit] {
         assert!(count(stage) > 0, "{stage:?}");
     }
     // The committed epoch is what is visible: half of the interval is the least that can be.

@@ -36,6 +36,11 @@ fn an_engine_here_puts_out_what_the_oracle_says() {
         assert!(rows(&report) > 1_000, "{mode}: {}", rows(&report));
         let measured = report.series(report::Stage::EndToEnd).unwrap().ns.count;
         assert_eq!(measured, rows(&report), "{mode}: each row was measured");
+        // What the engine took, from intended times: behind the sender, and before the rows.
+        let ns = |stage| report.series(stage).unwrap().ns.clone();
+        let (taken, visible) = (ns(report::Stage::BrokerIn), ns(report::Stage::EndToEnd));
+        assert!(taken.count >= 20, "{mode}: {} batches taken", taken.count);
+        assert!(taken.p50 > Some(0) && taken.p50 < visible.p50, "{mode}: {:?}, {:?}", taken.p50, visible.p50);
         let backlog = report.timeline.iter().map(|interval| interval.backlog).max();
         assert!(backlog < Some(15_000), "{mode}: what was committed is no backlog: {backlog:?}");
     }
@@ -48,6 +53,7 @@ fn an_engine_elsewhere_puts_out_what_the_oracle_says() {
     let rate = ["--rate", "5k/s", "--duration", "3s", "--engine", "external"];
     let report = verified(&world, &rate);
     assert_eq!(report.load.engine, "external");
+    assert!(report.series(report::Stage::BrokerIn).is_none(), "nobody here sees what it takes");
     assert!(rows(&report) > 1_000, "{}", rows(&report));
     engine.signal("INT");
     let summary = engine.finish().summary();

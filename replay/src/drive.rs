@@ -18,7 +18,7 @@ use crate::pace::Progress;
 use crate::process;
 use crate::report::Interval;
 
-pub use kafka::{Engine, EngineHere, KafkaMeasured, KafkaRun, bases, run_on_kafka};
+pub use kafka::{Engine, EngineHere, KafkaMeasured, KafkaRun, Onlooker, bases, run_on_kafka};
 pub use looker::Look;
 pub use memory::{DriveError, MemoryRun, MemoryTarget, run_in_memory};
 pub use watch::{Watch, Watched};
@@ -62,6 +62,9 @@ pub struct Measured {
     pub drained: bool,
     /// What the engine committed.
     pub totals: Totals,
+    /// Intended time to taken by a lane of the engine here, without the warm-up, ns; empty where it is not
+    /// here.
+    pub broker_in: Histogram<u64>,
     /// Intended time to visible, without the warm-up, ns.
     pub end_to_end: Histogram<u64>,
     /// Actual less intended time of sending, without the warm-up, ns.
@@ -95,6 +98,7 @@ impl Measured {
             elapsed_ns: visible_ns.max(sending_ns),
             drained: totals.as_ref().is_none_or(|totals| totals.lanes.events_in() == sent),
             totals: totals.unwrap_or_default(),
+            broker_in: observation.broker_in.total(),
             end_to_end: observation.end_to_end.total(),
             slip: progress.slip.total(),
             timeline,

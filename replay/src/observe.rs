@@ -1,8 +1,10 @@
-//! When results became visible, measured from the intended time of their later input.
+//! When readings were taken and results became visible, measured from intended times: the later input's, of a
+//! row.
 //!
 //! Enters: each record's intended time by its place in the log (from the sender, before anyone can read it),
-//! and rows by the places of their inputs. Leaves: a histogram. Drops: all but one row in `sample`; a row
-//! whose later input's time is no longer known is counted instead.
+//! records as the engine here takes them, and rows by the places of their inputs. Leaves: histograms. Drops:
+//! all but the first record of each batch taken, and all but one row in `sample`; a row whose later input's
+//! time is no longer known is counted instead.
 //!
 //! ```
 //! use wellstream_core::record::{PartitionId, Side};
@@ -16,13 +18,15 @@
 //! assert_eq!(times.of(wells, 1), None); // four places: the first two are taken again
 //! ```
 
+mod source;
 mod sink;
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
-use wellstream_core::record::{Input, PartitionId, Side};
+use wellstream_core::record::{Input, PartitionId, Record, Side};
 
 pub use sink::{Observation, ObservedSink};
+pub use source::ObservedSource;
 
 /// The intended times of the newest records of each partition, in flat memory.
 #[derive(Debug)]
@@ -37,6 +41,9 @@ struct Ring {
     /// The offset behind the newest record noted. Written by the sender before the place itself (relaxed: the
     /// place's release covers it), read after it.
     end: AtomicI64,
+    /// The offset behind the last record taken. Written and read by the one lane that reads the partition, so
+    /// relaxed; a lane that takes it over reads it again from a commit on.
+    taken_end: AtomicI64,
     /// By offset, modulo their count. Written by the sender (release), read by the observer (acquire).
     places: Box<[AtomicU64]>,
 }
@@ -46,6 +53,7 @@ impl IntendedTimes {
     pub fn new([wells, tanks]: [u32; 2], records: usize) -> IntendedTimes {
         let ring = || Ring {
             end: AtomicI64::new(0),
+            taken_end: AtomicI64::new(0),
             places: (0..records.next_power_of_two()).map(|_| AtomicU64::new(0)).collect(),
         };
         IntendedTimes { partitions: (0..wells + tanks).map(|_| ring()).collect(), tanks_from: wells as usize }
@@ -75,6 +83,18 @@ impl IntendedTimes {
             input.and_then(|input| self.of(PartitionId { side, number: input.partition }, input.offset))
         };
         of(Side::Well, well).max(of(Side::Tank, tank))
+    }
+
+    /// A lane took these records, in offset order: the intended time of the first that nobody had taken
+    /// before. None if all had been (they are read again after an epoch that was not committed), or if it is
+    /// no longer known: rows with such a record are not known either, and are counted.
+    pub fn of_first_taken(&self, partition: PartitionId, taken: &[Record<'_>]) -> Option<u64> {
+        let taken_end = &self.ring(partition).taken_end;
+        let end = taken_end.load(Ordering::Relaxed);
+        let fresh = &taken[taken.partition_point(|record| record.offset < end)..];
+        let (first, last) = (fresh.first()?, fresh.last()?);
+        taken_end.store(last.offset + 1, Ordering::Relaxed);
+        self.of(partition, first.offset)
     }
 
     fn ring(&self, partition: PartitionId) -> &Ring {

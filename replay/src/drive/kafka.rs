@@ -2,6 +2,7 @@
 //! the output topics sees is what came out. The engine may run in this process or anywhere else.
 
 use std::cell::RefCell;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::ScopedJoinHandle;
 
@@ -18,7 +19,7 @@ use super::watch::{Watch, Watched};
 use super::{Measured, Plan};
 use crate::generate::GeneratedRecord;
 use crate::load::{Ahead, Load};
-use crate::observe::{IntendedTimes, Observation};
+use crate::observe::{IntendedTimes, Observation, ObservedSource};
 use crate::pace::{Pacer, Progress, Taken, Target, TargetError};
 use crate::process;
 use crate::schedule::Schedule;
@@ -89,8 +90,29 @@ impl std::fmt::Debug for Engine<'_> {
     }
 }
 
-/// Runs an engine; hears whom to tell now and then what it has committed.
-pub type EngineHere<'e> = dyn FnMut(&dyn Fn(Totals)) -> Result<Totals, String> + 'e;
+/// Runs an engine under somebody's eyes.
+pub type EngineHere<'e> = dyn FnMut(&Onlooker<'_>) -> Result<Totals, String> + 'e;
+
+/// Whoever measures an engine in this process.
+pub struct Onlooker<'a> {
+    /// Hears now and then what the engine has committed.
+    pub tell: &'a dyn Fn(Totals),
+    clock: MachineClock,
+    observation: &'a Arc<Observation>,
+}
+
+impl std::fmt::Debug for Onlooker<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Onlooker").field("clock", &self.clock).finish_non_exhaustive()
+    }
+}
+
+impl Onlooker<'_> {
+    /// A lane's source, so that what the lane takes is seen.
+    pub fn source<S>(&self, source: S) -> ObservedSource<S, MachineClock> {
+        ObservedSource::new(source, self.clock, Arc::clone(self.observation))
+    }
+}
 
 /// How a run on Kafka gets its results.
 pub enum Engine<'e> {
@@ -123,7 +145,7 @@ pub fn run_on_kafka(
     ahead.wait_until_ready();
     let start_ns = clock.now_ns() + LEAD_NS;
     let times = IntendedTimes::new(run.partitions, run.open_records);
-    let observation = Observation::new(times, run.plan.sample, start_ns, run.plan.warmup_ns);
+    let observation = Arc::new(Observation::new(times, run.plan.sample, start_ns, run.plan.warmup_ns));
     let progress = Progress::new(run.plan.warmup_ns);
     let over = AtomicBool::new(false);
     let looker = Looker::new(&clock, &progress, &observation, run.schedule, run.plan);
@@ -154,7 +176,7 @@ pub fn run_on_kafka(
                 (watched, ended)
             })
         });
-        let engine = run_engine(engine, &committed);
+        let engine = run_engine(engine, &committed, clock, &observation);
         engine_done.store(true, Ordering::Release);
         over.fetch_or(engine.1.is_err(), Ordering::Relaxed);
         let sent = join(sending);
@@ -194,14 +216,19 @@ fn send(
 }
 
 /// Runs the engine here, if there is one: what it committed, as far as it told, and how it ended.
-fn run_engine(engine: Engine<'_>, committed: &AtomicU64) -> (Option<Totals>, Result<(), String>) {
+fn run_engine(
+    engine: Engine<'_>,
+    committed: &AtomicU64,
+    clock: MachineClock,
+    observation: &Arc<Observation>,
+) -> (Option<Totals>, Result<(), String>) {
     let Engine::Here(engine) = engine else { return (None, Ok(())) };
     let told = RefCell::new(Totals::default());
-    let ended = engine(&|totals| {
+    let tell = |totals: Totals| {
         committed.store(totals.lanes.events_in(), Ordering::Relaxed);
         told.replace(totals);
-    });
-    match ended {
+    };
+    match engine(&Onlooker { tell: &tell, clock, observation }) {
         Ok(totals) => (Some(totals), Ok(())),
         Err(error) => (Some(told.into_inner()), Err(error)),
     }

@@ -8,16 +8,15 @@ use wellstream_connectors::MachineClock;
 use wellstream_connectors::embedded::{EmbeddedLog, EmbeddedWriter, Full};
 use wellstream_connectors::runtime::{self, Control, Ending};
 use wellstream_core::decode::Schemas;
-use wellstream_core::engine::{
-    EngineError, EngineSettings, PartitionStart, Resume, ResumeError, ResumePolicy, Sink,
-};
+use wellstream_core::engine::{EngineSettings, PartitionStart, Resume, ResumeError, ResumePolicy, Sink};
 use wellstream_core::record::{PartitionId, Side};
+use wellstream_core::telemetry::Totals;
 
 use super::looker::{Look, Looker};
 use super::{Measured, Plan};
 use crate::generate::GeneratedRecord;
 use crate::load::{Ahead, Load, LoadError};
-use crate::observe::{IntendedTimes, Observation, ObservedSink};
+use crate::observe::{IntendedTimes, Observation, ObservedSink, ObservedSource};
 use crate::pace::{Clock, Pacer, Progress, Stopped, Taken, Target, TargetError};
 use crate::process;
 use crate::schedule::Schedule;
@@ -48,15 +47,12 @@ impl std::fmt::Debug for MemoryRun<'_> {
     }
 }
 
-/// Why a run ended without a measurement.
+/// Why there is no measurement, or why it broke off.
 #[derive(Debug, thiserror::Error)]
 pub enum DriveError {
     /// A thread could not be made.
     #[error("a thread could not be made: {0}")]
     Thread(#[from] io::Error),
-    /// The engine cannot go on.
-    #[error(transparent)]
-    Engine(#[from] EngineError),
     /// The engine cannot start.
     #[error(transparent)]
     Resume(#[from] ResumeError),
@@ -66,20 +62,18 @@ pub enum DriveError {
     /// The target can take no more.
     #[error(transparent)]
     Target(#[from] TargetError),
-    /// The engine in this process cannot go on.
-    #[error("{0}")]
-    Here(String),
 }
 
-/// Runs the engine over a load, and gives back the sink too.
+/// Runs the engine over a load. Where the engine or the load cannot go on, the run ends, and what was
+/// measured until then says so ([`Measured::failure`]).
 ///
 /// # Errors
-/// The engine or the load cannot go on.
+/// It could not begin.
 pub fn run_in_memory<K: Sink>(
     run: MemoryRun<'_>,
     load: impl Load + 'static,
     sink: K,
-) -> Result<(Measured, K), DriveError> {
+) -> Result<Measured, DriveError> {
     let MemoryRun { engine, schemas, partitions, open_records, plan, schedule, stop, look } = run;
     let (clock, cpu_before_s) = (MachineClock::start(), process::cpu_s());
     let (log, writers) = EmbeddedLog::new(partitions[0], partitions[1], LOG_BYTES_MAX);
@@ -96,8 +90,11 @@ pub fn run_in_memory<K: Sink>(
     let sink = ObservedSink::new(sink, clock, Arc::clone(&observation));
     let looker = Looker::new(&clock, &progress, &observation, schedule, plan);
     let source = |places: &[(PartitionId, i64)]| {
-        log.source(&places.iter().map(|(partition, _)| *partition).collect::<Vec<_>>())
+        let partitions: Vec<_> = places.iter().map(|(partition, _)| *partition).collect();
+        let source = log.source(&partitions)?;
+        Ok(ObservedSource::new(source, clock, Arc::clone(&observation)))
     };
+    let mut told = Totals::default();
     let (sent, timeline, report) = std::thread::scope(|scope| {
         let sending = scope.spawn(|| {
             let target = MemoryTarget::new(writers, &log, &observation, &clock);
@@ -115,7 +112,10 @@ pub fn run_in_memory<K: Sink>(
         let control = Control {
             stop: &engine_stop,
             duration: None,
-            observe: &mut |totals, _| committed.store(totals.lanes.events_in(), Ordering::Relaxed),
+            observe: &mut |totals, shared| {
+                committed.store(totals.lanes.events_in(), Ordering::Relaxed);
+                told = Totals { stages: shared.stage_times(), ..totals.clone() };
+            },
         };
         let report = runtime::run(engine, &resume, schemas, source, sink, control);
         over.store(true, Ordering::Relaxed);
@@ -124,12 +124,17 @@ pub fn run_in_memory<K: Sink>(
         let timeline = joined.1.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         (sent, timeline, report)
     });
-    let report = report?;
-    sent?;
-    let is_finished = report.ending == Ending::Finished;
-    let mut measured = Measured::gather(&progress, &observation, Some(report.totals), timeline, cpu_before_s);
+    let (totals, is_finished, ended) = match report {
+        Ok(report) => (report.totals, report.ending == Ending::Finished, None),
+        // What it had committed, as far as it told.
+        Err(error) => (told, false, Some(error.to_string())),
+    };
+    let failures: Vec<_> = sent.err().map(|error| error.to_string()).into_iter().chain(ended).collect();
+    let failure = (!failures.is_empty()).then(|| failures.join("; "));
+    let measured = Measured::gather(&progress, &observation, Some(totals), timeline, cpu_before_s);
+    let mut measured = measured.failed(failure);
     measured.drained &= is_finished;
-    Ok((measured, report.sink.into_inner()))
+    Ok(measured)
 }
 
 /// Sends all blocks; a run that is stopped, or that is too late to be worth going on, ends early without an
@@ -289,3 +294,96 @@ const STUCK_NS: u64 = 15_000_000_000;
 const LOG_BYTES_MAX: usize = 64 << 20;
 /// From the engine's start to the first intended time, ns: its threads are up by then.
 const LEAD_NS: u64 = 20_000_000;
+
+#[cfg(test)]
+mod tests {
+    use wellstream_core::engine::{CommitOutcome, EpochOffsets, Output, SinkError, Wants};
+    use wellstream_core::rules::Rules;
+
+    use super::*;
+    use crate::generate::{GeneratedSchemas, Generator, Setup};
+    use crate::load::{GeneratedLoad, Stamp};
+    use crate::outcome;
+    use crate::report::Outcome;
+    use crate::scenario::Scenario;
+    use crate::schedule::Profile;
+
+    /// Takes so many epochs, then fails.
+    struct Breaks {
+        epochs_left: u32,
+    }
+
+    impl Sink for Breaks {
+        fn wants(&self) -> Wants {
+            Wants { only_counts: true, ..Wants::default() }
+        }
+        fn begin(&mut self, _: u64) -> Result<(), SinkError> {
+            Ok(())
+        }
+        fn append(&mut self, _: Output<'_>) -> Result<(), SinkError> {
+            Ok(())
+        }
+        fn offsets(&mut self, _: &EpochOffsets) -> Result<(), SinkError> {
+            Ok(())
+        }
+        fn commit(&mut self) -> Result<CommitOutcome, SinkError> {
+            let failed = || SinkError { sink: "breaks", message: "the disk is full".to_owned() };
+            self.epochs_left = self.epochs_left.checked_sub(1).ok_or_else(failed)?;
+            Ok(CommitOutcome::Committed)
+        }
+    }
+
+    /// A run of a second at 20k/s with a sink that takes so many epochs, one each 20 ms.
+    fn run(epochs: u32) -> (Plan, Measured) {
+        let mut scenario = Scenario::named("normal").unwrap();
+        (scenario.facilities, scenario.wells, scenario.tanks) = (10, 20, 10);
+        let generator = Generator::new(scenario, Setup { partitions: [2, 2], ..Setup::default() });
+        let schemas = GeneratedSchemas::new(generator.setup().schemas).unwrap();
+        let schedule = Schedule::new(Profile::Constant, 20_000.0, 20_000, 1).unwrap();
+        let rate_per_s = Some(schedule.rate_per_s());
+        let plan = Plan { events: 20_000, rate_per_s, warmup_ns: 0, sample: 1, give_up_slip_ns: None };
+        let engine = EngineSettings {
+            lanes: 1,
+            shards: 1,
+            commit_interval_ms: 20,
+            idle_after_ms: None,
+            ..EngineSettings::new(Arc::new(Rules::default()))
+        };
+        let run = MemoryRun {
+            engine: &engine,
+            schemas: Arc::new(schemas),
+            partitions: [2, 2],
+            open_records: 1 << 16,
+            plan,
+            schedule: Some(&schedule),
+            stop: &AtomicBool::new(false),
+            look: &mut |_| {},
+        };
+        let load = GeneratedLoad::scheduled(generator, &schedule, Stamp::OfScenario);
+        (plan, run_in_memory(run, load, Breaks { epochs_left: epochs }).unwrap())
+    }
+
+    #[test]
+    fn an_engine_that_fails_in_mid_run_leaves_what_was_measured_and_says_so() {
+        let (plan, measured) = run(5);
+        let (outcome, reasons) = outcome::judge(&plan, &measured, None);
+        assert_eq!(outcome, Outcome::Invalid);
+        assert!(
+            reasons[0].starts_with("the run broke off: ") && reasons[0].contains("the disk is full"),
+            "{reasons:?}"
+        );
+        assert!(!measured.drained && !measured.timeline.is_empty());
+        assert!(measured.sent > 0 && measured.sent < plan.events, "{} sent", measured.sent);
+        assert!(measured.broker_in.len() > 0);
+    }
+
+    #[test]
+    fn an_engine_that_does_not_fail_takes_all_of_it() {
+        let (plan, measured) = run(u32::MAX);
+        assert_eq!((measured.failure, measured.drained, measured.sent), (None, true, plan.events));
+        assert_eq!(measured.totals.lanes.events_in(), plan.events);
+        // A sample for each batch: a batch has a record at least, and a second has some hundred.
+        let batches = measured.broker_in.len();
+        assert!((50..=plan.events).contains(&batches), "{batches} batches");
+    }
+}

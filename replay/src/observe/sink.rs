@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use wellstream_core::engine::{CommitOutcome, EpochOffsets, Output, Sink, SinkError, Wants};
-use wellstream_core::record::Input;
+use wellstream_core::record::{Input, PartitionId, Record};
 
 use super::IntendedTimes;
 use crate::pace::{Clock, Recorder};
@@ -12,6 +12,8 @@ use crate::pace::{Clock, Recorder};
 /// What is observed of a run; shared with whoever looks on.
 #[derive(Debug)]
 pub struct Observation {
+    /// Intended time to taken by the engine here: one sample for each batch, of its first record.
+    pub broker_in: Recorder,
     /// Intended time to visible.
     pub end_to_end: Recorder,
     /// Rows that should have been sampled, but whose inputs' times are no longer known.
@@ -28,6 +30,7 @@ impl Observation {
     /// Of one row in `sample`.
     pub fn new(times: IntendedTimes, sample: usize, start_ns: u64, warmup_ns: u64) -> Observation {
         Observation {
+            broker_in: Recorder::new(warmup_ns),
             end_to_end: Recorder::new(warmup_ns),
             unmeasured: AtomicU64::new(0),
             last_visible_ns: AtomicU64::new(0),
@@ -40,6 +43,14 @@ impl Observation {
     /// One row in so many is measured.
     pub fn sample(&self) -> usize {
         self.sample
+    }
+
+    /// A lane of the engine here took these records from the front of what it was shown at `now_ns` on the
+    /// run's clock.
+    pub fn taken(&self, now_ns: u64, partition: PartitionId, records: &[Record<'_>]) {
+        if let Some(ns) = self.times.of_first_taken(partition, records) {
+            self.broker_in.record([self.sample_of(ns, now_ns)]);
+        }
     }
 
     /// The intended time of a row that is to be measured, ns on the run's clock; one that is not known is
@@ -55,8 +66,12 @@ impl Observation {
     /// Rows became visible: the sampled ones are told by their intended times, ns on the run's clock.
     pub fn visible(&self, now_ns: u64, intended: impl Iterator<Item = u64>) {
         self.last_visible_ns.store(now_ns, Ordering::Relaxed);
-        let sample = |ns: u64| (ns.saturating_sub(self.start_ns), now_ns.saturating_sub(ns));
-        self.end_to_end.record(intended.map(sample));
+        self.end_to_end.record(intended.map(|ns| self.sample_of(ns, now_ns)));
+    }
+
+    /// What was intended for a time, and is done now: since the start, and how late.
+    fn sample_of(&self, intended_ns: u64, now_ns: u64) -> (u64, u64) {
+        (intended_ns.saturating_sub(self.start_ns), now_ns.saturating_sub(intended_ns))
     }
 
     /// Where the sender notes intended times, ns on the run's clock.
@@ -82,11 +97,6 @@ impl<K, C> ObservedSink<K, C> {
     /// Around a sink.
     pub fn new(sink: K, clock: C, observation: Arc<Observation>) -> ObservedSink<K, C> {
         ObservedSink { sink, clock, observation, pending: Vec::new(), has_rows: false, skip: 0 }
-    }
-
-    /// The sink inside.
-    pub fn into_inner(self) -> K {
-        self.sink
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use wellstream_core::telemetry::Totals;
 
 use super::distribution::Distribution;
 
@@ -172,6 +173,23 @@ pub struct Outputs {
     pub digest: String,
 }
 
+impl From<&Totals> for Outputs {
+    /// What an engine put out.
+    fn from(totals: &Totals) -> Outputs {
+        Outputs {
+            rows: totals.rows.rows,
+            alert_rows: totals.rows.alert_rows,
+            alarms: AlarmCounts {
+                raised: totals.alarms.raised,
+                escalated: totals.alarms.escalated,
+                cleared: totals.alarms.cleared,
+            },
+            risk_sum: totals.rows.risk_sum,
+            digest: totals.rows.digest.to_string(),
+        }
+    }
+}
+
 /// Alarm records.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -222,7 +240,9 @@ pub struct Series {
 pub enum Stage {
     /// Intended time to the actual sending: the instrument's own lateness, part of every latency.
     Slip,
-    /// Sent to read by its lane (through the broker, where there is one).
+    /// Intended time to taken by its lane: slip, broker, and waiting for the lane.
+    BrokerIn,
+    /// Sent to read by its lane (through the broker, where there is one), by Kafka's timestamps.
     Ingest,
     /// Read to decoded and judged.
     Decode,
@@ -240,8 +260,9 @@ pub enum Stage {
 
 impl Stage {
     /// All of them, in the order of the flow.
-    pub const ALL: [Stage; 8] = [
+    pub const ALL: [Stage; 9] = [
         Stage::Slip,
+        Stage::BrokerIn,
         Stage::Ingest,
         Stage::Decode,
         Stage::Exchange,
@@ -255,6 +276,7 @@ impl Stage {
     pub fn name(self) -> &'static str {
         match self {
             Stage::Slip => "slip",
+            Stage::BrokerIn => "broker_in",
             Stage::Ingest => "ingest",
             Stage::Decode => "decode",
             Stage::Exchange => "exchange",
@@ -267,7 +289,11 @@ impl Stage {
 
     /// For people.
     pub fn label(self) -> &'static str {
-        if self == Stage::EndToEnd { "end to end" } else { self.name() }
+        match self {
+            Stage::BrokerIn => "broker in",
+            Stage::EndToEnd => "end to end",
+            stage => stage.name(),
+        }
     }
 }
 

@@ -179,6 +179,10 @@ impl Drawn {
                     slip.saturating_record_n(value, WEIGHT);
                 }
                 sum += value;
+                if warm && stage == Stage::Ingest {
+                    // Behind the broker: all that it took until here.
+                    self.record(Stage::BrokerIn, sum);
+                }
             }
             // In the stall all that was due waits until its end.
             if second == STALL_AT_S && sample < DRAWS_A_SECOND / 5 {
@@ -217,6 +221,7 @@ impl Drawn {
     fn series(&self) -> Vec<Series> {
         let what = |stage| match stage {
             Stage::Slip => "intended time to the actual sending",
+            Stage::BrokerIn => "intended time to taken by its lane",
             Stage::Ingest => "sent to read by its lane",
             Stage::Decode => "read to decoded and judged",
             Stage::Exchange => "decoded to taken by its facility's shard",

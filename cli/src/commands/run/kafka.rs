@@ -15,6 +15,8 @@ use wellstream_core::decode::Schemas;
 use wellstream_core::engine::{LostHistory, PartitionStart, Resume, ResumePolicy, Shared, Sink, SourceError};
 use wellstream_core::record::PartitionId;
 use wellstream_core::telemetry::Totals;
+use wellstream_replay::drive::Onlooker;
+use wellstream_replay::observe::ObservedSource;
 
 use super::Job;
 use crate::exit::Failure;
@@ -85,9 +87,8 @@ impl<'j, 's> Prepared<'j, 's> {
         }
     }
 
-    /// Runs until the end, the end of `--duration`, or a signal. `tell` hears now and then what was
-    /// committed.
-    pub(crate) fn go(mut self, tell: Option<&dyn Fn(Totals)>) -> Result<Totals, Failure> {
+    /// Runs until the end, the end of `--duration`, or a signal, perhaps under somebody's eyes.
+    pub(crate) fn go(mut self, onlooker: Option<&Onlooker<'_>>) -> Result<Totals, Failure> {
         let job = self.job;
         let engine = job.engine(job.settings.until_end);
         let mut totals = Totals::default();
@@ -97,16 +98,22 @@ impl<'j, 's> Prepared<'j, 's> {
             let partitions_total = resume.partitions.len();
             let source = |places: &[(PartitionId, i64)]| {
                 KafkaSource::open(&self.client, &self.names, places, partitions_total)
-                    .map(|source| job.stopwatch.source(source))
+                    .map(|source| {
+                        let source = job.stopwatch.source(source);
+                        match onlooker {
+                            Some(onlooker) => onlooker.source(source),
+                            None => ObservedSource::unseen(source),
+                        }
+                    })
                     .map_err(|error| no_source(places, &error))
             };
             let left = job.settings.duration.map(|span| span.duration().saturating_sub(job.clock.elapsed()));
             let before = &totals;
             let observe = &mut |now: &Totals, shared: &Shared| {
-                let Some(tell) = tell else { return };
+                let Some(onlooker) = onlooker else { return };
                 let mut sum = before.clone();
                 sum.merge(&Totals { stages: shared.stage_times(), ..now.clone() });
-                tell(sum);
+                (onlooker.tell)(sum);
             };
             let control = Control { stop: &job.stop, duration: left, observe };
             let report = runtime::run(&engine, &resume, self.readings.clone(), source, self.sink, control)
