@@ -213,10 +213,12 @@ Examples:
 
 const REPLAY_EXAMPLES: &str = "\
 Examples:
-  wellstream replay --events 2M --max
-  wellstream replay --rate 100k/s --duration 60s --verify
-  wellstream replay --events 2M --max --brokers localhost:9092 --schema-registry http://localhost:8081
-  wellstream replay day.avro --speed 10x --verify --report out";
+  wellstream replay --events 2M --max                               how fast is it here?
+  wellstream replay --rate 100k/s --profile spike --duration 60s --verify --report out
+  wellstream replay --find-max --slo 'p99<200ms' --report out       the highest rate that holds this
+  wellstream replay day.avro --speed 10x --verify                   a trace, ten times as fast as it was
+  wellstream replay --rate 20k/s --duration 60s --brokers localhost:9092 --engine here --verify --report out
+  wellstream replay --events 2M --max --brokers localhost:9092      fills the input topics, and that is all";
 
 const RECORD_EXAMPLES: &str = "\
 Examples:

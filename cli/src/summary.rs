@@ -10,18 +10,15 @@ use wellstream_core::telemetry::{Stage, StageTimes, Totals};
 
 use crate::console::{per_s, thousands};
 use wellstream_replay::process;
-use wellstream_replay::report::{P50, P99, P99_9, percentile};
+use wellstream_replay::report::{Outputs, P50, P99, P99_9, percentile};
 
 /// What a run amounted to. The fields' names and order are the format.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub(crate) struct Summary {
     pub(crate) events_in: EventsIn,
-    pub(crate) rows: u64,
-    pub(crate) alert_rows: u64,
-    pub(crate) alarms: AlarmCounts,
-    pub(crate) risk_sum: u64,
-    /// 16 hex digits.
-    pub(crate) digest: String,
+    /// rows, alert_rows, alarms, risk_sum, digest.
+    #[serde(flatten)]
+    pub(crate) outputs: Outputs,
     pub(crate) dropped: BTreeMap<String, u64>,
     pub(crate) late: u64,
     pub(crate) quarantined: BTreeMap<String, u64>,
@@ -43,14 +40,6 @@ pub(crate) struct EventsIn {
     pub(crate) tanks: u64,
 }
 
-/// Alarm records.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
-pub(crate) struct AlarmCounts {
-    pub(crate) raised: u64,
-    pub(crate) escalated: u64,
-    pub(crate) cleared: u64,
-}
-
 /// Time from sending to the sink; null where too few samples lie beyond.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub(crate) struct Latency {
@@ -68,15 +57,7 @@ impl Summary {
         let events = lanes.events_in();
         Summary {
             events_in: EventsIn { wells: lanes.side(Side::Well), tanks: lanes.side(Side::Tank) },
-            rows: totals.rows.rows,
-            alert_rows: totals.rows.alert_rows,
-            alarms: AlarmCounts {
-                raised: totals.alarms.raised,
-                escalated: totals.alarms.escalated,
-                cleared: totals.alarms.cleared,
-            },
-            risk_sum: totals.rows.risk_sum,
-            digest: totals.rows.digest.to_string(),
+            outputs: Outputs::from(totals),
             dropped: named(lanes.by_reason(Fate::Dropped)),
             late: lanes.late(),
             quarantined: named(lanes.by_reason(Fate::Quarantined)),
@@ -116,12 +97,12 @@ impl Summary {
             "rows",
             format!(
                 "{} ({} ALERT), risk sum {}",
-                thousands(self.rows),
-                thousands(self.alert_rows),
-                thousands(self.risk_sum)
+                thousands(self.outputs.rows),
+                thousands(self.outputs.alert_rows),
+                thousands(self.outputs.risk_sum)
             ),
         );
-        let alarms = self.alarms;
+        let alarms = self.outputs.alarms;
         line(
             "alarms",
             format!("{} raised, {} escalated, {} cleared", alarms.raised, alarms.escalated, alarms.cleared),
@@ -129,7 +110,7 @@ impl Summary {
         line("dropped", reasons(&self.dropped));
         line("late", thousands(self.late));
         line("quarantined", reasons(&self.quarantined));
-        line("digest", self.digest.clone());
+        line("digest", self.outputs.digest.clone());
         line("time", format!("{:.2} s elapsed, {:.2} s CPU", self.elapsed_s, self.cpu_s));
         line("memory", format!("{} at most, state {}", mib(self.max_rss_bytes), mib(self.peak_state_bytes)));
         line("latency", self.latency_ms.text(1));

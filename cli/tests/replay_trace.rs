@@ -224,11 +224,21 @@ fn partitions_need_not_be_interleaved() {
 
 /// The engine may hold no more and waits for the tanks; the wells' partitions are full, and in front of them.
 #[test]
-fn partitions_too_far_apart_for_the_state_are_an_error_that_says_what_helps() {
+fn partitions_too_far_apart_for_the_state_break_the_run_off_and_say_what_helps() {
     let dir = tempfile::tempdir().unwrap();
     let path = apart(dir.path(), 1_200_000);
-    let ended = replay(&[path.to_str().unwrap(), "--max", "--state-bytes-max", "1MiB"]);
-    assert!(ended.error(3).contains("Raise --state-bytes-max"), "{}", ended.stderr);
+    let folder = dir.path().join("out");
+    let small = ["--state-bytes-max", "1MiB", "--verify", "--report", folder.to_str().unwrap()];
+    let ended = replay(&[&[path.to_str().unwrap(), "--max"], &small[..]].concat());
+    assert!(ended.error(4).contains("Raise --state-bytes-max"), "{}", ended.stderr);
+    let report = report::read(&folder).unwrap();
+    let reason = &report.reasons[0];
+    assert!(
+        reason.starts_with("the run broke off: ") && reason.contains("Raise --state-bytes-max"),
+        "{reason}"
+    );
+    // What was sent until then is told; nothing is said of what came out.
+    assert!(report.result.events_sent > 0 && !report.result.drained && report.verdict.is_none());
 }
 
 #[test]

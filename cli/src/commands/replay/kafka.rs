@@ -12,7 +12,7 @@ use wellstream_core::join::AlarmTotals;
 use wellstream_core::record::PartitionId;
 use wellstream_core::telemetry::Totals;
 use wellstream_replay::drive::{
-    Engine, KafkaMeasured, KafkaRun, Look, Measured, Plan, Watch, Watched, bases, run_on_kafka,
+    Engine, KafkaMeasured, KafkaRun, Look, Measured, Onlooker, Plan, Watch, Watched, bases, run_on_kafka,
 };
 use wellstream_replay::report::ReportFolder;
 use wellstream_replay::verdict::{Counts, Found, Suspects};
@@ -22,7 +22,7 @@ use super::progress::Progress;
 use super::results::{Results, finish, folder};
 use super::source::Source;
 use super::trace::TraceAsked;
-use super::verdict::{Judged, judge};
+use super::verdict::{Judged, judge, whole};
 use super::{Asked, search};
 use crate::commands::run::{Job, Prepared};
 use crate::exit::Failure;
@@ -137,7 +137,7 @@ impl<'j> Field<'j> {
         let (measured, watched) = ran?;
         // An engine here that was stopped on the way has not read all that was sent: nothing can be said.
         let is_whole = measured.sent == plan.events || choice == EngineChoice::External;
-        let is_whole = is_whole && measured.failure.is_none();
+        let is_whole = is_whole && whole(&measured).is_ok();
         let judged = match watched {
             Some(watched) if self.job.settings.verify && is_whole => {
                 Some(self.judge(source, &measured, watched, choice)?)
@@ -181,9 +181,9 @@ impl<'j> Field<'j> {
             EngineChoice::Here => Some(self.prepare(&engine_job, source)?),
             _ => None,
         };
-        let mut go = |tell: &dyn Fn(Totals)| -> Result<Totals, String> {
+        let mut go = |onlooker: &Onlooker<'_>| -> Result<Totals, String> {
             let prepared = prepared.take().ok_or("the engine runs once")?;
-            prepared.go(Some(tell)).map_err(Failure::message)
+            prepared.go(Some(onlooker)).map_err(Failure::message)
         };
         let engine = match choice {
             EngineChoice::Here => Engine::Here(&mut go),

@@ -12,7 +12,7 @@ use wellstream_replay::verdict::{Counts, Gathered, Load, Suspects};
 
 use super::progress::Progress;
 use super::results::{Results, finish, folder};
-use super::verdict::{judge, second_look};
+use super::verdict::{judge, second_look, whole};
 use super::{Asked, search, start_ms, warmup_ns};
 use crate::commands::run::Job;
 use crate::exit::Failure;
@@ -30,24 +30,26 @@ pub(super) fn measure(loaded: &Loaded, asked: &Asked) -> Result<(), Failure> {
     let (measured, judged) = if settings.verify {
         let gathered = Gathered::new(job.rules.join);
         let sink = gathered.sink(CountSink::default());
-        let (measured, _) = once(&job, asked, plan, generator.clone(), sink, show)?;
+        let measured = once(&job, asked, plan, generator.clone(), sink, show);
         progress.end();
+        let measured = measured?;
         let found = gathered.take();
         let mut again = |suspects: &Arc<Suspects>| {
             let at_once = Asked { scenario: asked.scenario.clone(), schedule: None, events: measured.sent };
             let gathered = Gathered::looking_at(job.rules.join, suspects);
             let sink = gathered.sink(CountSink::default());
-            once(&job, &at_once, second_look(plan), generator.clone(), sink, &mut |_| {})?;
-            Ok(gathered.take().tally.listed)
+            let looked = once(&job, &at_once, second_look(plan), generator.clone(), sink, &mut |_| {})?;
+            whole(&looked).map(|()| gathered.take().tally.listed)
         };
         let counts = Counts::from(&measured.totals.lanes);
         let load = Load::new(&generator, measured.sent);
-        let judged = judge(&job, &load, &found, Some(&counts), true, &mut again)?;
-        (measured, Some(judged))
+        let mut judge = || judge(&job, &load, &found, Some(&counts), true, &mut again);
+        let judged = whole(&measured).is_ok().then(&mut judge).transpose()?;
+        (measured, judged)
     } else {
-        let measured = once(&job, asked, plan, generator, CountSink::default(), show)?.0;
+        let measured = once(&job, asked, plan, generator, CountSink::default(), show);
         progress.end();
-        (measured, None)
+        (measured?, None)
     };
     let results =
         Results { plan, measured, judged, search: None, unusable: None, target: "memory", engine: "here" };
@@ -60,7 +62,7 @@ pub(super) fn find_max(loaded: &Loaded, asked: &Asked) -> Result<(), Failure> {
     let job = Job::new(settings)?;
     search::find_max(loaded, &job, asked, "memory", &mut |asked, plan| {
         let generator = generator(settings, asked, job.clock);
-        Ok(once(&job, asked, plan, generator, CountSink::default(), &mut |_| {})?.0)
+        once(&job, asked, plan, generator, CountSink::default(), &mut |_| {})
     })
 }
 
@@ -72,7 +74,7 @@ fn once<K: Sink>(
     generator: Generator,
     sink: K,
     look: &mut (dyn FnMut(&Look) + Send),
-) -> Result<(Measured, K), Failure> {
+) -> Result<Measured, Failure> {
     let partitions = generator.setup().partitions;
     let open_records = open_records(&generator);
     let schemas = GeneratedSchemas::new(generator.setup().schemas).map_err(anyhow::Error::from)?;

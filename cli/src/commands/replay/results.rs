@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::io::{self, IsTerminal, Write};
 
 use wellstream_core::record::Fate;
-use wellstream_core::telemetry::{Stage as EngineStage, Totals};
+use wellstream_core::telemetry::Stage as EngineStage;
 use wellstream_replay::drive::{Measured, Plan};
 use wellstream_replay::outcome;
 use wellstream_replay::process;
 use wellstream_replay::report::{
-    AlarmCounts, Distribution, FORMAT, Glyphs, Load, Machine, Outcome, Outputs, P50, P99, P99_9, Report,
-    ReportFolder, RunResult, Search, Series, Stage, Verdict, percentile, summary_text,
+    Distribution, FORMAT, Glyphs, Load, Machine, Outcome, Outputs, P50, P99, P99_9, Report, ReportFolder,
+    RunResult, Search, Series, Stage, Verdict, percentile, summary_text,
 };
 use wellstream_replay::schedule::Schedule;
 
@@ -129,7 +129,7 @@ fn result(plan: &Plan, measured: &Measured) -> RunResult {
         cpu_s: measured.cpu_s,
         max_rss_bytes: process::max_rss_bytes(),
         drained: measured.drained,
-        outputs: Some(outputs(&measured.totals)),
+        outputs: Some(Outputs::from(&measured.totals)),
         dropped: named(lanes.by_reason(Fate::Dropped)),
         late: lanes.late(),
         quarantined: named(lanes.by_reason(Fate::Quarantined)),
@@ -148,21 +148,6 @@ fn short(rate_per_s: f64) -> String {
     format!("{}{unit}/s", digits.trim_end_matches('0').trim_end_matches('.'))
 }
 
-/// What the engine put out.
-pub(super) fn outputs(totals: &Totals) -> Outputs {
-    Outputs {
-        rows: totals.rows.rows,
-        alert_rows: totals.rows.alert_rows,
-        alarms: AlarmCounts {
-            raised: totals.alarms.raised,
-            escalated: totals.alarms.escalated,
-            cleared: totals.alarms.cleared,
-        },
-        risk_sum: totals.rows.risk_sum,
-        digest: totals.rows.digest.to_string(),
-    }
-}
-
 /// The series of a run. Without a schedule nothing was intended for a time of its own, so there is no slip,
 /// and no latency from end to end; what the engine's stages took is told all the same.
 fn latencies(measured: &Measured, schedule: Option<&Schedule>, target: &str) -> Vec<Series> {
@@ -172,7 +157,15 @@ fn latencies(measured: &Measured, schedule: Option<&Schedule>, target: &str) -> 
     if schedule.is_some() {
         all.push(series(Stage::Slip, "intended time to actual sending", &measured.slip));
     }
-    for (engine, name) in EngineStage::ALL.into_iter().zip(&Stage::ALL[1..7]) {
+    // Only an engine here shows what it takes.
+    if schedule.is_some() && !measured.broker_in.is_empty() {
+        all.push(series(
+            Stage::BrokerIn,
+            "intended time to taken by a lane, the first of each batch",
+            &measured.broker_in,
+        ));
+    }
+    for (engine, name) in EngineStage::ALL.into_iter().zip(&Stage::ALL[2..8]) {
         // Records in memory carry times of the scenario, not of their sending.
         let is_told = engine != EngineStage::Ingest || target == "kafka";
         if let Some(ns) = measured.totals.stages.get(engine).filter(|_| is_told) {

@@ -17,7 +17,7 @@ use wellstream_replay::verify::Topics;
 use super::memory::open_records_of;
 use super::progress::Progress;
 use super::results::{Results, finish, folder};
-use super::verdict::{judge, second_look};
+use super::verdict::{judge, second_look, whole};
 use super::{Subject, check_pace, kafka, warmup_ns};
 use crate::commands::run::Job;
 use crate::console::{per_s, thousands};
@@ -186,8 +186,9 @@ fn measure(loaded: &Loaded, asked: &TraceAsked) -> Result<(), Failure> {
     let show = &mut |look: &Look| progress.show(look);
     let (measured, judged) = if settings.verify {
         let gathered = Gathered::new(job.rules.join);
-        let (measured, _) = once(&job, asked, plan, asked.pace(), gathered.sink(CountSink::default()), show)?;
+        let measured = once(&job, asked, plan, asked.pace(), gathered.sink(CountSink::default()), show);
         progress.end();
+        let measured = measured?;
         let found = gathered.take();
         let recording = asked.sent(settings, measured.sent)?;
         let schemas = recording.writer_schemas().map_err(anyhow::Error::from)?;
@@ -200,16 +201,17 @@ fn measure(loaded: &Loaded, asked: &TraceAsked) -> Result<(), Failure> {
             let sink = gathered.sink(CountSink::default());
             let plan = Plan { events: recording.events(), ..second_look(plan) };
             let part = TraceAsked { recording: recording.clone(), schedule: None, speed: None };
-            once(&job, &part, plan, RecordedPace::AtOnce, sink, &mut |_| {})?;
-            Ok(gathered.take().tally.listed)
+            let looked = once(&job, &part, plan, RecordedPace::AtOnce, sink, &mut |_| {})?;
+            whole(&looked).map(|()| gathered.take().tally.listed)
         };
         let counts = Counts::from(&measured.totals.lanes);
-        let judged = judge(&job, &oracle, &found, Some(&counts), true, &mut again)?;
-        (measured, Some(judged))
+        let mut judge = || judge(&job, &oracle, &found, Some(&counts), true, &mut again);
+        let judged = whole(&measured).is_ok().then(&mut judge).transpose()?;
+        (measured, judged)
     } else {
-        let measured = once(&job, asked, plan, asked.pace(), CountSink::default(), show)?.0;
+        let measured = once(&job, asked, plan, asked.pace(), CountSink::default(), show);
         progress.end();
-        (measured, None)
+        (measured?, None)
     };
     let results =
         Results { plan, measured, judged, search: None, unusable: None, target: "memory", engine: "here" };
@@ -223,7 +225,7 @@ fn once<K: Sink>(
     pace: RecordedPace<'_>,
     sink: K,
     look: &mut (dyn FnMut(&Look) + Send),
-) -> Result<(Measured, K), Failure> {
+) -> Result<Measured, Failure> {
     let TraceAsked { recording, schedule, .. } = asked;
     let run = MemoryRun {
         // A trace may have one partition's records far before another's. The sender waits for a full

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::sync::Arc;
 
 use wellstream_core::rules::{JoinMode, Rules};
-use wellstream_replay::drive::Plan;
+use wellstream_replay::drive::{Measured, Plan};
 use wellstream_replay::report::{AlarmCounts, Outputs, Verdict};
 use wellstream_replay::verdict::{
     Comparison, Counts, Expected, Found, Listed, Listing, Load, Look, Names, RecordedRun, Summary, Suspects,
@@ -96,6 +96,15 @@ pub(super) fn judge(
 /// A plan for the second look: as fast as it goes, and nothing measured.
 pub(super) fn second_look(plan: Plan) -> Plan {
     Plan { rate_per_s: None, warmup_ns: 0, sample: usize::MAX, give_up_slip_ns: None, ..plan }
+}
+
+/// Of a run that broke off nothing can be said: what it sent has not all been read.
+///
+/// # Errors
+/// It broke off.
+pub(super) fn whole(measured: &Measured) -> Result<(), Failure> {
+    let broke_off = |why: &String| Failure::Runtime(anyhow::anyhow!("the run broke off: {why}"));
+    measured.failure.as_ref().map_or(Ok(()), |why| Err(broke_off(why)))
 }
 
 /// What differs, one sentence each.
