@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::Duration;
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -18,7 +19,7 @@ use super::patience::Patience;
 use super::topics::Connection;
 use super::{KafkaError, KafkaSettings, TopicNames};
 use crate::limits::{COMMIT_TIMEOUT, REQUEST_TIMEOUT};
-use crate::machine_clock::Deadline;
+use crate::machine_clock::{Deadline, MachineClock};
 
 impl Connection {
     /// What the group has committed for these partitions, in their order: offset and metadata. Waits for
@@ -196,12 +197,24 @@ impl OffsetCommitter {
 }
 
 impl Drop for OffsetCommitter {
-    /// Closing the client waits for the answer to a commit, for a minute and longer: whoever gives up leaves
-    /// it open.
+    /// Closing the client waits for the answer to a commit, for a minute and longer. Whoever gives up does
+    /// not wait: a thread of its own closes it, or the end of the process does.
     fn drop(&mut self) {
-        if self.is_unanswered.load(Ordering::Relaxed) && self.settings.gives_up() {
-            std::mem::forget(Arc::clone(&self.consumer));
+        if !self.is_unanswered.load(Ordering::Relaxed) || !self.settings.gives_up() {
+            return;
         }
+        let mut consumer = Arc::clone(&self.consumer);
+        let close = move || {
+            let clock = MachineClock::start();
+            // Whoever holds it last closes it: that must be this thread, not the one that drops the
+            // committer.
+            while let Err(shared) = Arc::try_unwrap(consumer) {
+                consumer = shared;
+                clock.sleep(RETRY_PAUSE);
+            }
+        };
+        // Without a thread it is closed here, after all.
+        drop(thread::Builder::new().name("commit-close".to_owned()).spawn(close));
     }
 }
 
@@ -209,5 +222,5 @@ fn refuse(message: String) -> SinkError {
     SinkError { sink: "kafka", message }
 }
 
-/// Between two looks for an answer, and between two attempts.
+/// Between two looks for an answer, between two attempts, and between two looks who else holds a client.
 const RETRY_PAUSE: Duration = Duration::from_millis(100);
