@@ -146,6 +146,7 @@ fn the_join_allocates_nothing_but_a_larger_ring_now_and_then() {
                 join.advance(heard.advance());
             }
             if join.out.is_full() {
+                join.encode_rows();
                 join.out.batch.clear();
                 join.out.alarms.clear();
             }

@@ -90,7 +90,7 @@ impl Load {
     }
 }
 
-fn well(rng: &mut Rng) -> WellReading<'static> {
+pub(crate) fn well(rng: &mut Rng) -> WellReading<'static> {
     WellReading {
         well_id: Some(name("WELL", rng.u32(..20_000))),
         facility_id: Some(name("FAC", rng.u32(..10_000))),
@@ -106,7 +106,7 @@ fn well(rng: &mut Rng) -> WellReading<'static> {
     }
 }
 
-fn tank(rng: &mut Rng) -> TankReading<'static> {
+pub(crate) fn tank(rng: &mut Rng) -> TankReading<'static> {
     TankReading {
         tank_id: Some(name("TANK", rng.u32(..10_000))),
         facility_id: Some(name("FAC", rng.u32(..10_000))),
@@ -125,7 +125,7 @@ fn tank(rng: &mut Rng) -> TankReading<'static> {
     }
 }
 
-fn name(kind: &str, number: u32) -> &'static str {
+pub(crate) fn name(kind: &str, number: u32) -> &'static str {
     Box::leak(format!("{kind}-{number:05}").into_boxed_str())
 }
 

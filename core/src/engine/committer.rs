@@ -200,9 +200,7 @@ impl<K: Sink> Committer<K> {
                 ShardOutput::Rows(batch, handed_on_ns) => {
                     self.seat.recorder.record(Stage::Emit, now.mono_ns - handed_on_ns);
                     self.seat.latencies.sample(&batch.sampled_sent_ms);
-                    if !batch.rows.is_empty() {
-                        self.append(Output::Rows(&batch))?;
-                    }
+                    self.append(Output::Rows(&batch))?;
                     self.seat.shards[shard].give_back(batch);
                 }
                 ShardOutput::Alarms(alarms) => self.append(Output::Alarms(&alarms))?,

@@ -21,7 +21,8 @@ pub struct Wants {
     pub encoded_rows: bool,
     /// Rejected records with their bytes.
     pub rejects: bool,
-    /// No rows at all: what they amount to is in the totals anyway.
+    /// Rows need not be made: what they amount to is in the totals anyway. Their batches are then empty, and
+    /// say how many there were.
     pub only_counts: bool,
 }
 

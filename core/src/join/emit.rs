@@ -134,6 +134,7 @@ impl Emitted {
         }
         self.unsampled -= 1;
         if self.form == RowForm::Counted {
+            self.batch.counted += 1;
             return;
         }
         let row = Row { well: well_input, tank: tank_input, time_ms, risk, status, value: 0..0, key: 0..0 };

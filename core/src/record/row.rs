@@ -92,6 +92,8 @@ pub struct RowBatch {
     /// When the later record of a row was sent (its Kafka timestamp), epoch ms; of one row in
     /// `limits::LATENCY_SAMPLE`, where it is known.
     pub sampled_sent_ms: Vec<i64>,
+    /// Rows that were only counted, since no sink wants them.
+    pub counted: u64,
 }
 
 impl RowBatch {
@@ -107,7 +109,7 @@ impl RowBatch {
 
     /// Nothing in it.
     pub fn is_empty(&self) -> bool {
-        self.rows.is_empty() && self.sampled_sent_ms.is_empty()
+        self.rows.is_empty() && self.counted == 0
     }
 
     /// Empties the batch and keeps its memory.
@@ -115,6 +117,7 @@ impl RowBatch {
         self.rows.clear();
         self.bytes.clear();
         self.sampled_sent_ms.clear();
+        self.counted = 0;
     }
 }
 

@@ -102,7 +102,7 @@ impl<K, C> ObservedSink<K, C> {
 
 impl<K: Sink, C: Clock + Send> Sink for ObservedSink<K, C> {
     fn wants(&self) -> Wants {
-        self.sink.wants()
+        Wants { only_counts: false, ..self.sink.wants() }
     }
 
     fn begin(&mut self, epoch: u64) -> Result<(), SinkError> {

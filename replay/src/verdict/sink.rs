@@ -141,7 +141,7 @@ impl<S> CellSink<S> {
 
 impl<S: Sink> Sink for CellSink<S> {
     fn wants(&self) -> Wants {
-        self.inner.wants()
+        Wants { only_counts: false, ..self.inner.wants() }
     }
 
     fn begin(&mut self, epoch: u64) -> Result<(), SinkError> {
