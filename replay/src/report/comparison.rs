@@ -161,6 +161,7 @@ const FIGURES: &[(&str, &str, Better, Pick)] = &[
         end_to_end(r).filter(|ns| ns.count > 0).map(|ns| ns.max as f64)
     }),
     ("slip_p99_ns", "slip p99", Better::Lower, |r| Some(r.series(Stage::Slip)?.ns.p99? as f64)),
+    ("broker_in_p99_ns", "broker in p99", Better::Lower, |r| Some(r.series(Stage::BrokerIn)?.ns.p99? as f64)),
     ("cpu_ns_per_reading", "CPU per reading", Better::Lower, |r| {
         (r.result.events_sent > 0).then(|| r.result.cpu_s * 1e9 / r.result.events_sent as f64)
     }),

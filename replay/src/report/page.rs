@@ -292,7 +292,8 @@ const OVER_TIME: &str =
     "Bands between the median, the 90th and 99th percentile and the maximum of each interval.";
 const RATE: &str = "Dashed: offered; solid: achieved. Backlog: readings due and not yet through.";
 const RATE_MAX: &str = "As fast as it goes: nothing was offered at a time of its own.";
-const STAGES: &str = "In the order of the flow. Percentiles of stages do not add up to those of the whole.";
+const STAGES: &str = "In the order of the flow. Percentiles of stages do not add up to those of the whole. Broker in \
+                      counts from the intended time: slip, the way through the broker, the wait for the engine.";
 const SLIP: &str = "How late readings left the instrument. It is part of every latency: a slip near the latency means \
                     that the instrument was measured.";
 const VERDICT_OK: &str = "The output equals what the oracle, a program of its own, makes of the same input.";
