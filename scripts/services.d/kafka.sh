@@ -74,8 +74,9 @@ min.insync.replicas=1
 auto.create.topics.enable=false
 # Speed of start and of tests: fewer internal partitions, no wait for further group members.
 group.initial.rebalance.delay.ms=0
-# After kill -9 the node may register again only when its old session has expired (9 s by default).
-broker.session.timeout.ms=3000
+# After kill -9 the node may register again only when its old session has expired (9 s by default). A machine busy with
+# many tests needs more, or the node is taken for dead although it is only slow.
+broker.session.timeout.ms=${WELLSTREAM_KAFKA_SESSION_MS:-3000}
 broker.heartbeat.interval.ms=500
 offsets.topic.num.partitions=4
 transaction.state.log.num.partitions=4

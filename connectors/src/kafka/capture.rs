@@ -51,6 +51,9 @@ struct TopicCapture {
     consumer: BaseConsumer<Context>,
     places: Vec<Place>,
     heard: bool,
+    /// The client's word that a partition is read to its end counts. Not where the end was asked for on the
+    /// way: that word may be older.
+    trusts_eof: bool,
 }
 
 /// How far a partition has been read.
@@ -105,7 +108,7 @@ impl Connection {
         if assignment.count() > 0 {
             consumer.assign(&assignment).map_err(|error| failed(&error))?;
         }
-        Ok(TopicCapture { topic: topic.to_owned(), consumer, places, heard: false })
+        Ok(TopicCapture { topic: topic.to_owned(), consumer, places, heard: false, trusts_eof: true })
     }
 
     /// Moves the starts of a topic's partitions to where reading shall begin.
@@ -144,6 +147,22 @@ impl Capture {
     #[must_use]
     pub fn is_done(&self) -> bool {
         self.is_bounded && self.topics.iter().all(TopicCapture::is_done)
+    }
+
+    /// From now on it ends where the topics end now.
+    ///
+    /// # Errors
+    /// The brokers do not answer.
+    pub fn end_here(&mut self, connection: &Connection) -> Result<(), KafkaError> {
+        for TopicCapture { topic, places, trusts_eof, .. } in &mut self.topics {
+            *trusts_eof = false;
+            for (number, place) in (0..).zip(places) {
+                place.end = connection.watermarks(topic, number)?.1;
+                place.open = place.offset_next < place.end;
+            }
+        }
+        self.is_bounded = true;
+        Ok(())
     }
 
     /// How many offsets lie before the ends of a bounded capture; not every offset is a record.
@@ -229,7 +248,7 @@ impl TopicCapture {
                     self.consumer.context().works();
                     let place = usize::try_from(partition).ok();
                     if let Some(place) = place.and_then(|number| self.places.get_mut(number)) {
-                        place.open &= !is_bounded;
+                        place.open &= !(is_bounded && self.trusts_eof);
                     }
                 }
                 Some(Err(error)) => self.check(&error)?,

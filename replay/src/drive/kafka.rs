@@ -15,7 +15,7 @@ use wellstream_core::telemetry::Totals;
 
 use super::looker::{Look, Looker};
 use super::memory::{DriveError, send_all};
-use super::watch::{Watch, Watched};
+use super::watch::{End, Watch, Watched};
 use super::{Measured, Plan};
 use crate::generate::GeneratedRecord;
 use crate::load::{Ahead, Load};
@@ -162,23 +162,30 @@ pub fn run_on_kafka(
             let (next, observation) = (bases.to_vec(), &observation);
             let target = KafkaTarget { sender, topics, next, is_stamped: run.is_stamped, observation };
             let sent = send(&run, &clock, &ahead, target, &progress, &over);
+            over.fetch_or(sent.is_err(), Ordering::Relaxed);
             sent_all.store(true, Ordering::Release);
             sent
         });
         let looking = scope.spawn(|| looker.look_on(&over, look));
         let watching = watch.map(|watch| {
             let (observation, engine_done, sent_all) = (&observation, &engine_done, &sent_all);
-            let over = &over;
+            let (over, connection, stop) = (&over, run.connection, run.stop);
             scope.spawn(move || {
-                let is_done = || sent_all.load(Ordering::Acquire) && engine_done.load(Ordering::Acquire);
-                let (watched, ended) = watch.go(&clock, observation, &is_done, is_here);
+                let end = || match sent_all.load(Ordering::Acquire) && engine_done.load(Ordering::Acquire) {
+                    false => End::NotYet,
+                    // What broke off is not worth a wait.
+                    true if over.load(Ordering::Relaxed) || stop.load(Ordering::Relaxed) => End::BrokenOff,
+                    true if is_here => End::OfTopics,
+                    true => End::Quiet,
+                };
+                let (watched, ended) = watch.go(connection, &clock, observation, &end);
                 over.fetch_or(ended.is_err(), Ordering::Relaxed);
                 (watched, ended)
             })
         });
         let engine = run_engine(engine, &committed, clock, &observation);
-        engine_done.store(true, Ordering::Release);
         over.fetch_or(engine.1.is_err(), Ordering::Relaxed);
+        engine_done.store(true, Ordering::Release);
         let sent = join(sending);
         let watched = watching.map(join);
         committed.store(progress.sent.load(Ordering::Relaxed), Ordering::Relaxed);

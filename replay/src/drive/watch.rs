@@ -27,6 +27,19 @@ pub struct Watch {
     partners: Partners,
 }
 
+/// How watching ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// More will come.
+    NotYet,
+    /// Where the topics end: behind an engine here nothing comes any more.
+    OfTopics,
+    /// When nothing has come for a while: an engine elsewhere tells nobody when it is done.
+    Quiet,
+    /// Soon: the run broke off.
+    BrokenOff,
+}
+
 /// What came out.
 #[derive(Clone, Debug)]
 pub struct Watched {
@@ -84,16 +97,14 @@ impl Watch {
         Ok(tally.listed)
     }
 
-    /// Watches until `is_done`, and then until nothing has come for a while: an engine elsewhere tells nobody
-    /// when it is done, one here leaves nothing behind but what is on its way.
+    /// Watches until `end` says how it ends, and then to that end.
     pub(super) fn go(
         mut self,
+        connection: &Connection,
         clock: &MachineClock,
         observation: &Observation,
-        is_done: &dyn Fn() -> bool,
-        is_here: bool,
+        end: &dyn Fn() -> End,
     ) -> (Watched, Result<(), KafkaError>) {
-        let quiet = if is_here { QUIET_HERE } else { QUIET_ELSEWHERE };
         let (mut unreadable, mut rows) = (0, 0);
         let mut samples = Vec::new();
         let mut heard = clock.elapsed();
@@ -122,9 +133,25 @@ impl Watch {
                 heard = clock.elapsed();
                 observation.visible(clock.now_ns(), samples.drain(..));
             }
-            let is_over = came == 0 && is_done() && clock.elapsed() - heard >= quiet;
-            if is_over || polled.is_err() {
-                return (Watched { tally: self.tally, partners: self.partners, unreadable }, polled);
+            let waited = clock.elapsed() - heard;
+            let ended = match polled {
+                Err(error) => Some(Err(error)),
+                Ok(()) if came > 0 => None,
+                Ok(()) => match end() {
+                    End::NotYet => None,
+                    End::BrokenOff => (waited >= QUIET_BROKEN_OFF).then_some(Ok(())),
+                    End::Quiet => (waited >= QUIET_ELSEWHERE).then_some(Ok(())),
+                    End::OfTopics if capture.is_done() => Some(Ok(())),
+                    // A broker that does not answer is asked again, and what was to be read is not there yet.
+                    End::OfTopics => match capture.end_here(connection) {
+                        Ok(()) if capture.is_done() || waited >= QUIET_ELSEWHERE => Some(Ok(())),
+                        Err(error) if waited >= ANSWER_TIME => Some(Err(error)),
+                        Ok(()) | Err(_) => None,
+                    },
+                },
+            };
+            if let Some(ended) = ended {
+                return (Watched { tally: self.tally, partners: self.partners, unreadable }, ended);
             }
         }
     }
@@ -165,7 +192,9 @@ fn row_of(body: &[u8]) -> Option<RowFacts> {
     .filter(|row| row.id() == event.row_id)
 }
 
-/// Behind an engine here everything is acknowledged when it ends.
-const QUIET_HERE: Duration = Duration::from_millis(1_500);
+/// What a run that broke off has put out is there by then, or does not matter.
+const QUIET_BROKEN_OFF: Duration = Duration::from_millis(1_500);
+/// A broker that is overloaded answers again within this; one that is gone does not.
+const ANSWER_TIME: Duration = Duration::from_secs(60);
 /// An engine elsewhere may pause for a rebalance.
 const QUIET_ELSEWHERE: Duration = Duration::from_secs(10);
