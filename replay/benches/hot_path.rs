@@ -29,16 +29,38 @@ struct Shelf<'a> {
     partitions: BTreeMap<PartitionId, (Vec<Record<'a>>, usize)>,
 }
 
+/// The values of one partition, one behind the other, as a fetch or an embedded partition has them.
+#[derive(Default)]
+struct Log {
+    bytes: Vec<u8>,
+    /// Kafka timestamp and end of each.
+    records: Vec<(i64, usize)>,
+}
+
+fn logs(block: &Block) -> BTreeMap<PartitionId, Log> {
+    let mut logs: BTreeMap<PartitionId, Log> = BTreeMap::new();
+    for record in block.records() {
+        let log = logs.entry(record.partition).or_default();
+        log.bytes.extend_from_slice(record.value.unwrap());
+        log.records.push((record.timestamp_ms, log.bytes.len()));
+    }
+    logs
+}
+
 impl<'a> Shelf<'a> {
-    fn of(block: &'a Block) -> Shelf<'a> {
-        let mut partitions: BTreeMap<PartitionId, (Vec<Record<'_>>, usize)> = BTreeMap::new();
-        for record in block.records() {
-            let (records, _) = partitions.entry(record.partition).or_default();
-            let offset = i64::try_from(records.len()).unwrap();
-            let key = record.kafka_key();
-            records.push(Record { offset, timestamp_ms: record.timestamp_ms, key, value: record.value });
-        }
-        Shelf { partitions }
+    fn of(logs: &'a BTreeMap<PartitionId, Log>) -> Shelf<'a> {
+        let partitions = logs.iter().map(|(id, log)| {
+            let begins = [0].into_iter().chain(log.records.iter().map(|(_, end)| *end));
+            let records =
+                begins.zip(&log.records).zip(0..).map(|((begin, (timestamp_ms, end)), offset)| Record {
+                    offset,
+                    timestamp_ms: *timestamp_ms,
+                    key: None,
+                    value: Some(&log.bytes[begin..*end]),
+                });
+            (*id, (records.collect(), 0))
+        });
+        Shelf { partitions: partitions.collect() }
     }
 
     fn len(&self) -> usize {
@@ -63,8 +85,8 @@ impl Source for Shelf<'_> {
 }
 
 /// One run over all of it; what it came to, and CPU seconds.
-fn run(block: &Block, encoded: bool) -> (String, u64, f64) {
-    let shelf = Shelf::of(block);
+fn run(logs: &BTreeMap<PartitionId, Log>, encoded: bool) -> (String, u64, f64) {
+    let shelf = Shelf::of(logs);
     let events = shelf.len();
     let mut engine = Engine::polling(&drive::rules((JoinMode::All, false)), shelf, encoded, 1_024);
     let begin = process::cpu_s();
@@ -96,9 +118,9 @@ fn main() {
         Some("rows") => (word(1).unwrap().parse().unwrap(), 1, &[true]),
         Some(other) => panic!("{other}: count N, rows N or --test"),
     };
-    let block = load(events);
+    let logs = logs(&load(events));
     for &encoded in outputs {
-        let runs: Vec<_> = (0..times).map(|_| run(&block, encoded)).collect();
+        let runs: Vec<_> = (0..times).map(|_| run(&logs, encoded)).collect();
         let (digest, rows, _) = &runs[0];
         assert!(runs.iter().all(|run| (&run.0, run.1) == (digest, *rows)));
         let mut ns: Vec<_> = runs.iter().map(|run| run.2 * 1e9 / events as f64).collect();
