@@ -61,7 +61,7 @@ impl World {
             let side = [Side::Well, Side::Tank][n % 2];
             let facility = rng.u32(..FACILITIES);
             let sensor = facility * 2 + if side == Side::Well { rng.u32(..2) } else { 0 };
-            let time_ms = BEGIN_MS + i64::try_from(n).unwrap() * STEP_MS - rng.i64(..2_000);
+            let time_ms = BEGIN_MS + i64::try_from(n).unwrap() * STEP_MS - rng.i64(0..2_000);
             let number = sensor.wrapping_mul(0x9E37_79B9) >> 16;
             let id = PartitionId { side, number: number % PARTITIONS };
             let log = world.logs.entry(id).or_default();
@@ -259,7 +259,7 @@ fn main() {
         && mode == "count"
     {
         let turns: usize = turns.parse().unwrap();
-        let world = World::new(WARM_UP + turns);
+        let world = World::new(WARM_UP + turns + SPARE);
         let mut engine = Engine::new(&world, form == "rows");
         engine.run(WARM_UP);
         engine.run_counted(turns);
@@ -296,5 +296,7 @@ const STEP_MS: i64 = 5;
 /// Readings that fill windows, rings and batches.
 const WARM_UP: usize = 50_000;
 const READINGS: usize = 200_000;
+/// Readings behind the counted ones, so that the lane never runs dry.
+const SPARE: usize = 16_384;
 /// Two cuts.
 const SETTLE_CYCLES: usize = 250;
