@@ -88,8 +88,8 @@ const BUFFER_BYTES: usize = 256 << 10;
 
 #[cfg(test)]
 mod tests {
-    use wellstream_core::encode::{self, RowTail};
-    use wellstream_core::record::{Input, Row, Status, WellReading};
+    use wellstream_core::encode::{PartEncoder, RowEncoder, RowTail};
+    use wellstream_core::record::{Input, PartitionId, Row, Side, Status, WellReading};
     use wellstream_core::rules::{RulesHash, ScoreRules};
     use wellstream_core::score;
 
@@ -98,19 +98,15 @@ mod tests {
     fn batch() -> RowBatch {
         let mut batch = RowBatch::default();
         for offset in 0..3 {
-            let reading = WellReading { methane_ppm: Some(650.5), ..WellReading::default() };
+            let facility_id = Some("F-\"1");
+            let reading = WellReading { facility_id, methane_ppm: Some(650.5), ..WellReading::default() };
             let input = Input { time_ms: 1_000 + offset, partition: 2, offset };
             let mut part = Vec::new();
             let class = score::well(650.5, &ScoreRules::default());
-            encode::put_well_part(&mut part, &reading, input, class);
-            let tail = RowTail {
-                time_ms: input.time_ms,
-                quality: 75,
-                risk: 40,
-                status: Status::Alert,
-                rules: RulesHash(1),
-            };
-            let (value, key) = encode::put_row(&mut batch.bytes, "F-\"1", Some(&part), None, tail);
+            let encoder = PartEncoder::new(PartitionId { side: Side::Well, number: input.partition });
+            encoder.well(&mut part, &reading, offset, input.time_ms, class);
+            let tail = RowTail { time_ms: input.time_ms, quality: 75, risk: 40, status: Status::Alert };
+            let (value, key) = RowEncoder::new(RulesHash(1)).put(&mut batch.bytes, Some(&part), None, tail);
             batch.rows.push(Row {
                 well: Some(input),
                 tank: None,

@@ -20,7 +20,7 @@ use wellstream_connectors::kafka::sink::{KafkaOutputs, KafkaSink, ResultSchemas}
 use wellstream_connectors::kafka::topics::Connection;
 use wellstream_connectors::kafka::{KafkaError, KafkaSettings, TopicNames};
 use wellstream_core::decode;
-use wellstream_core::encode::{self, RowTail};
+use wellstream_core::encode::{PartEncoder, RowEncoder, RowTail};
 use wellstream_core::engine::{
     CommitOutcome, EpochOffsets, GroupMetadata, Output, PartitionOffset, Sink, SinkError, Wants,
 };
@@ -81,14 +81,17 @@ fn header_texts(headers: &impl Headers) -> Vec<(String, String)> {
 fn rows(count: i64) -> RowBatch {
     let mut batch = RowBatch::default();
     for offset in 0..count {
-        let reading = WellReading { methane_ppm: Some(650.5), ..WellReading::default() };
+        let facility = format!("FAC-{}", offset % 97);
+        let facility_id = Some(&facility[..]);
+        let reading = WellReading { facility_id, methane_ppm: Some(650.5), ..WellReading::default() };
         let input = Input { time_ms: 1_000 + offset, partition: 2, offset };
         let mut part = Vec::new();
-        encode::put_well_part(&mut part, &reading, input, score::well(650.5, &ScoreRules::default()));
         let (time_ms, status) = (input.time_ms, Status::Alert);
-        let tail = RowTail { time_ms, quality: 75, risk: 40, status, rules: RulesHash(1) };
-        let facility = format!("FAC-{}", offset % 97);
-        let (value, key) = encode::put_row(&mut batch.bytes, &facility, Some(&part), None, tail);
+        let class = score::well(650.5, &ScoreRules::default());
+        let encoder = PartEncoder::new(PartitionId { side: Side::Well, number: input.partition });
+        encoder.well(&mut part, &reading, offset, time_ms, class);
+        let tail = RowTail { time_ms, quality: 75, risk: 40, status };
+        let (value, key) = RowEncoder::new(RulesHash(1)).put(&mut batch.bytes, Some(&part), None, tail);
         batch.rows.push(Row { well: Some(input), tank: None, time_ms, risk: 40, status, value, key });
     }
     batch

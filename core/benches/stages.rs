@@ -14,8 +14,8 @@ use std::hint::black_box;
 
 use apache_avro::Schema;
 use criterion::{Criterion, Throughput};
-use wellstream_core::encode::{self, RowTail};
-use wellstream_core::record::{Side, Status, TankReading, WellReading};
+use wellstream_core::encode::{PartEncoder, RowEncoder, RowTail};
+use wellstream_core::record::{Input, PartitionId, Side, Status, TankReading, WellReading};
 use wellstream_core::rules::{RulesHash, ScoreRules};
 use wellstream_core::score;
 
@@ -56,8 +56,8 @@ const STAGES: [(&str, u64); 15] = [
 
 const WELLS: u64 = 0xDDE0_DD0A_1FB1_9740;
 const TANKS: u64 = 0xE94D_1012_7849_3CD7;
-const WELL_PARTS: u64 = 0x8C9C_EE2C_D2D4_1B99;
-const TANK_PARTS: u64 = 0xA535_8178_07AE_60FF;
+const WELL_PARTS: u64 = 0xFE95_3CED_9829_2088;
+const TANK_PARTS: u64 = 0x8351_16CC_07EC_8CB8;
 const ROWS: u64 = 0xEB4C_21D4_57AF_5B24;
 const SCORES: u64 = 0x8600_E9A2_FB78_1C41;
 
@@ -68,18 +68,22 @@ fn stage<'l>(load: &'l Load, name: &str) -> Stage<'l> {
         "decode_well_nullable" | "decode_tank_nullable" => decode(load.nullable(side)),
         "decode_well_foreign" | "decode_tank_foreign" => decode(load.foreign(side)),
         "naive_decode_well" | "naive_decode_tank" => naive_decode(load.plain(side)),
-        "well_part" | "tank_part" => parts(load, side, encode::put_well_part, encode::put_tank_part),
-        "naive_well_part" | "naive_tank_part" => {
-            parts(load, side, naive_part::put_well_part, naive_part::put_tank_part)
+        "well_part" | "tank_part" => parts(load, side),
+        "naive_well_part" | "naive_tank_part" => naive_parts(load, side),
+        "row" => {
+            let mut encoder = RowEncoder::new(RULES);
+            rows(load, move |out, well, tank, tail| {
+                let (value, key) = encoder.put(out, Some(well), Some(tank), tail);
+                u64::from(value.start ^ key.end)
+            })
         }
-        "row" => rows(load, |out, facility, well, tank, tail| {
-            let (value, key) = encode::put_row(out, facility, Some(well), Some(tank), tail);
-            u64::from(value.start ^ key.end)
-        }),
-        "naive_row" => rows(load, |out, facility, well, tank, tail| {
-            let (value, key) = naive_part::put_row(out, facility, well, tank, tail);
-            u64::from(value.start ^ key.end)
-        }),
+        "naive_row" => {
+            let rules = RULES.to_string();
+            rows(load, move |out, well, tank, tail| {
+                let (value, key) = naive_part::put_row(out, well, tank, tail, &rules);
+                u64::from(value.start ^ key.end)
+            })
+        }
         "score" => scores(load),
         other => panic!("{other} is not among {STAGES:?}"),
     }
@@ -144,32 +148,43 @@ fn of_fields(side: Side, fields: &naive::Fields) -> u64 {
     texts ^ double(doubles[0]) ^ double(doubles[1]) ^ time.cast_unsigned()
 }
 
-fn parts<'l>(
-    load: &'l Load,
-    side: Side,
-    well_part: naive_part::PutWell,
-    tank_part: naive_part::PutTank,
-) -> Stage<'l> {
+fn parts(load: &Load, side: Side) -> Stage<'_> {
     let rules = ScoreRules::default();
+    let (well, tank) = (score::well(400.0, &rules), score::tank(400.0, &rules));
+    let encoders: Vec<_> = load
+        .inputs
+        .iter()
+        .map(|input| PartEncoder::new(PartitionId { side, number: input.partition }))
+        .collect();
+    rendered(move |out, place| {
+        let Input { offset, time_ms, .. } = load.inputs[place];
+        match side {
+            Side::Well => encoders[place].well(out, &load.wells[place], offset, time_ms, well),
+            Side::Tank => encoders[place].tank(out, &load.tanks[place], offset, time_ms, tank),
+        }
+    })
+}
+
+fn naive_parts(load: &Load, side: Side) -> Stage<'_> {
+    let rules = ScoreRules::default();
+    let (well, tank) = (score::well(400.0, &rules), score::tank(400.0, &rules));
+    rendered(move |out, place| match side {
+        Side::Well => naive_part::put_well_part(out, &load.wells[place], load.inputs[place], well),
+        Side::Tank => naive_part::put_tank_part(out, &load.tanks[place], load.inputs[place], tank),
+    })
+}
+
+/// Parts of readings by their place in the load, in a buffer that stays in the caches.
+fn rendered<'l>(put: impl Fn(&mut Vec<u8>, usize) + 'l) -> Stage<'l> {
     let mut out = Vec::with_capacity(1 << 20);
     Box::new(move |turns| {
         let mut hash = 0;
         for turn in 0..turns {
-            let place = turn % READINGS;
             if out.len() > (1 << 20) - 1_024 {
                 out.clear();
             }
             let begin = out.len();
-            match side {
-                Side::Well => {
-                    let class = score::well(400.0, &rules);
-                    well_part(&mut out, &load.wells[place], load.inputs[place], class);
-                }
-                Side::Tank => {
-                    let class = score::tank(400.0, &rules);
-                    tank_part(&mut out, &load.tanks[place], load.inputs[place], class);
-                }
-            }
+            put(&mut out, turn % READINGS);
             hash = mix(hash, sample(&out[begin..]));
         }
         hash
@@ -178,7 +193,7 @@ fn parts<'l>(
 
 fn rows<'l>(
     load: &'l Load,
-    put: impl Fn(&mut Vec<u8>, &str, &[u8], &[u8], RowTail) -> u64 + 'l,
+    mut put: impl FnMut(&mut Vec<u8>, &[u8], &[u8], RowTail) -> u64 + 'l,
 ) -> Stage<'l> {
     let rules = ScoreRules::default();
     let parts: Vec<_> = (0..READINGS)
@@ -197,21 +212,17 @@ fn rows<'l>(
             if out.len() > (1 << 20) - 1_024 {
                 out.clear();
             }
-            let tail = RowTail {
-                time_ms: load.inputs[place].time_ms,
-                quality: 70,
-                risk: 80,
-                status: Status::Alert,
-                rules: RulesHash(0x0123_4567_89AB_CDEF),
-            };
-            let facility = load.wells[place].facility_id.unwrap_or_default();
+            let tail =
+                RowTail { time_ms: load.inputs[place].time_ms, quality: 70, risk: 80, status: Status::Alert };
             let begin = out.len();
-            let places = put(&mut out, facility, &parts[place].0, &parts[place].1, tail);
+            let places = put(&mut out, &parts[place].0, &parts[place].1, tail);
             hash = mix(hash, places ^ sample(&out[begin..]));
         }
         hash
     })
 }
+
+const RULES: RulesHash = RulesHash(0x0123_4567_89AB_CDEF);
 
 fn scores(load: &Load) -> Stage<'_> {
     let rules = ScoreRules::default();

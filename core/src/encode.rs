@@ -7,22 +7,21 @@
 //!
 //! ```
 //! use wellstream_core::decode;
-//! use wellstream_core::encode::{self, RowTail};
-//! use wellstream_core::record::{Input, Status, WellReading};
+//! use wellstream_core::encode::{PartEncoder, RowEncoder, RowTail};
+//! use wellstream_core::record::{PartitionId, Side, Status, WellReading};
 //! use wellstream_core::rules::{RulesHash, ScoreRules};
 //! use wellstream_core::score;
 //!
 //! let well = WellReading { facility_id: Some("F-1"), methane_ppm: Some(650.2), ..WellReading::default() };
-//! let input = Input { time_ms: 1_700_000_000_000, partition: 2, offset: 41 };
+//! let partition = PartitionId { side: Side::Well, number: 2 };
+//! let (offset, time_ms) = (41, 1_700_000_000_000);
 //! let class = score::well(650.2, &ScoreRules::default());
 //! let mut part = Vec::new();
-//! encode::put_well_part(&mut part, &well, input, class);
+//! PartEncoder::new(partition).well(&mut part, &well, offset, time_ms, class);
 //!
-//! let tail =
-//!     RowTail { time_ms: input.time_ms, quality: 75, risk: 40, status: Status::Alert, rules: RulesHash(255)
-//! };
+//! let tail = RowTail { time_ms, quality: 75, risk: 40, status: Status::Alert };
 //! let mut out = b"rows before ".to_vec();
-//! let (value, key) = encode::put_row(&mut out, "F-1", Some(&part), None, tail);
+//! let (value, key) = RowEncoder::new(RulesHash(255)).put(&mut out, Some(&part), None, tail);
 //! assert_eq!(&out[key.start as usize..key.end as usize], b"F-1");
 //! let row = decode::enriched(&out[value.start as usize..value.end as usize]).unwrap();
 //! assert_eq!((row.row_id.as_str(), row.methane_ppm, row.risk), ("w:2:41|-", Some(650.2), 40));
@@ -33,12 +32,14 @@
 mod wire;
 mod reading;
 mod pen;
+mod part;
 mod row;
 mod alarm;
 
 pub use alarm::put_alarm;
+pub use part::{PartEncoder, part_bytes};
 pub use reading::{tank_reading, tank_reading_nullable, well_reading, well_reading_nullable};
-pub use row::{RowTail, put_row, put_tank_part, put_well_part};
+pub use row::{RowEncoder, RowTail};
 
 /// Appends a Confluent frame: a 0 and the schema id. The body follows.
 #[inline]

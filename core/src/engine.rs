@@ -7,6 +7,7 @@ mod resume;
 mod messages;
 mod judge;
 mod side_reading;
+mod lane_partition;
 mod desk;
 mod lane;
 mod shard;

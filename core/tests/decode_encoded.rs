@@ -7,8 +7,8 @@ use apache_avro::reader::datum::GenericDatumReader;
 use apache_avro::types::Value;
 use fastrand::Rng;
 use wellstream_core::decode::{self, EnrichedEvent, Plan};
-use wellstream_core::encode::{self, EncodeError, RowTail};
-use wellstream_core::record::{Alarm, AlarmKind, Input, Side, Status, TankReading, WellReading};
+use wellstream_core::encode::{self, EncodeError, PartEncoder, RowEncoder, RowTail};
+use wellstream_core::record::{Alarm, AlarmKind, Input, PartitionId, Side, Status, TankReading, WellReading};
 use wellstream_core::rules::{RulesHash, ScoreRules};
 use wellstream_core::{schemas, score};
 
@@ -130,7 +130,7 @@ fn expected(
     well: Option<(&WellReading<'_>, Input)>,
     tank: Option<(&TankReading<'_>, Input)>,
     facility: &str,
-    tail: RowTail,
+    (tail, rules_hash): (RowTail, RulesHash),
 ) -> EnrichedEvent {
     let rules = ScoreRules::default();
     let half = |side, input: Option<Input>| {
@@ -184,8 +184,12 @@ fn expected(
         quality: tail.quality.cast_signed(),
         risk: tail.risk.cast_signed(),
         status: tail.status.name().to_owned(),
-        rules_hash: tail.rules.to_string(),
+        rules_hash: rules_hash.to_string(),
     }
+}
+
+fn encoder(side: Side, input: Input) -> PartEncoder {
+    PartEncoder::new(PartitionId { side, number: input.partition })
 }
 
 fn input(rng: &mut Rng) -> Input {
@@ -203,28 +207,43 @@ fn differential_rows_are_read_by_apache_avro_and_by_us_as_they_were_made() {
     let rules = ScoreRules::default();
     for seed in 0..SEEDS {
         let mut rng = Rng::with_seed(seed);
-        let (well, tank) = (well(&mut rng), tank(&mut rng));
+        let (mut well, mut tank) = (well(&mut rng), tank(&mut rng));
+        let facility = *rng.choice(&["FAC-001", "", LONG_TEXT, "Köln"]).unwrap();
+        (well.facility_id, tank.facility_id) = (Some(facility), Some(facility));
         let inputs = [input(&mut rng), input(&mut rng)];
         let (mut well_part, mut tank_part) = (Vec::new(), Vec::new());
         let class = score::well(well.methane_ppm.unwrap_or_default(), &rules);
-        encode::put_well_part(&mut well_part, &well, inputs[0], class);
+        encoder(Side::Well, inputs[0]).well(
+            &mut well_part,
+            &well,
+            inputs[0].offset,
+            inputs[0].time_ms,
+            class,
+        );
         let class = score::tank(tank.vapor_concentration_ppm.unwrap_or_default(), &rules);
-        encode::put_tank_part(&mut tank_part, &tank, inputs[1], class);
+        encoder(Side::Tank, inputs[1]).tank(
+            &mut tank_part,
+            &tank,
+            inputs[1].offset,
+            inputs[1].time_ms,
+            class,
+        );
         let tail = RowTail {
             time_ms: inputs[1].time_ms,
             quality: rng.u32(..100),
             risk: rng.u32(..1_000),
             status: if rng.bool() { Status::Alert } else { Status::Normal },
-            rules: RulesHash(rng.u64(..)),
         };
-        let facility = *rng.choice(&["FAC-001", "", LONG_TEXT, "Köln"]).unwrap();
-        let sides = rng.u8(..4);
+        let hash = RulesHash(rng.u64(..));
+        // What lies behind a part is not of the row.
+        well_part.resize(well_part.len() + rng.usize(..200), 7);
+        tank_part.resize(tank_part.len() + rng.usize(..200), 7);
+        let sides = rng.u8(..3);
         let has = |side| sides != side;
         let mut out = vec![7; rng.usize(..9)];
         let before = out.len();
-        let (value, key) = encode::put_row(
+        let (value, key) = RowEncoder::new(hash).put(
             &mut out,
-            facility,
             has(1).then_some(&well_part[..]),
             has(2).then_some(&tank_part[..]),
             tail,
@@ -235,7 +254,7 @@ fn differential_rows_are_read_by_apache_avro_and_by_us_as_they_were_made() {
             has(1).then_some((&well, inputs[0])),
             has(2).then_some((&tank, inputs[1])),
             facility,
-            tail,
+            (tail, hash),
         );
         let body = &out[before..];
         assert_eq!(decode::enriched(body).as_ref(), Ok(&expected), "seed {seed}");
@@ -284,8 +303,8 @@ fn differential_alarms_are_read_by_apache_avro_and_by_us_as_they_were_made() {
 #[test]
 fn a_row_as_json_has_the_names_and_the_order_of_its_schema() {
     let mut out = Vec::new();
-    let tail = RowTail { time_ms: 1, quality: 0, risk: 0, status: Status::Normal, rules: RulesHash(1) };
-    encode::put_row(&mut out, "F", None, None, tail);
+    let tail = RowTail { time_ms: 1, quality: 0, risk: 0, status: Status::Normal };
+    RowEncoder::new(RulesHash(1)).put(&mut out, None, None, tail);
     let row = serde_json::to_string(&decode::enriched(&out).unwrap()).unwrap();
     let Schema::Record(record) = Schema::parse_str(schemas::ENRICHED_EVENT).unwrap() else { panic!() };
     let mut rest = row.as_str();

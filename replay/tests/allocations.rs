@@ -14,13 +14,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use wellstream_core::decode;
+use wellstream_core::encode::PartEncoder;
 use wellstream_core::engine::{Polled, Source, SourceError};
 use wellstream_core::exchange::{self, Batch, PartReading, PartitionTail};
 use wellstream_core::join::{Arrival, Join, JoinStart, RowForm};
 use wellstream_core::record::{PartitionId, Record, Side};
 use wellstream_core::rules::Rules;
+use wellstream_core::score;
 use wellstream_core::time::{DomainWatermark, PartitionClock};
-use wellstream_core::{encode, score};
 use wellstream_replay::generate::Block;
 
 #[path = "steady/drive.rs"]
@@ -136,6 +137,7 @@ fn the_join_allocates_nothing_but_a_larger_ring_now_and_then() {
                 join.out.alarm_totals = Default::default();
             }
             let Arriving { facility, arrival, part } = arriving;
+            let part = join.put_part(part, arrival.time_ms);
             join.arrive(facilities[*facility as usize], *arrival, part);
             let place = usize::from(arrival.partition);
             clocks[place].observe(arrival.time_ms, arrival.sent_ms, 1_000);
@@ -240,22 +242,20 @@ impl Load {
             let partition = places[&record.partition];
             let offset = offsets[usize::from(partition)];
             offsets[usize::from(partition)] += 1;
-            let (mut part, partition_number) = (Vec::new(), record.partition.number);
-            let input =
-                |time_ms| wellstream_core::record::Input { time_ms, partition: partition_number, offset };
+            let (mut part, encoder) = (Vec::new(), PartEncoder::new(record.partition));
             let (facility, time_ms, points, quality) = match record.partition.side {
                 Side::Well => {
                     let well = plans[0].decode_well(body).unwrap();
                     let class = score::well(well.methane_ppm.unwrap(), &rules.score);
                     let time_ms = well.timestamp.unwrap();
-                    encode::put_well_part(&mut part, &well, input(time_ms), class);
+                    encoder.well(&mut part, &well, offset, time_ms, class);
                     (number(well.facility_id), time_ms, class.points, class.quality)
                 }
                 Side::Tank => {
                     let tank = plans[1].decode_tank(body).unwrap();
                     let class = score::tank(tank.vapor_concentration_ppm.unwrap(), &rules.score);
                     let time_ms = tank.timestamp.unwrap();
-                    encode::put_tank_part(&mut part, &tank, input(time_ms), class);
+                    encoder.tank(&mut part, &tank, offset, time_ms, class);
                     (number(tank.facility_id), time_ms, class.points, class.quality)
                 }
             };
@@ -323,7 +323,6 @@ fn fill(batch: &mut Batch) {
             sent_ms: number,
             facility: 0,
             part_start,
-            part_len: 100,
             points: 0,
             quality: 95,
             partition: 0,

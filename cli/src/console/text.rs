@@ -184,8 +184,8 @@ const CLEARED: Style = Style::new().fg_color(Some(anstyle::Color::Ansi(AnsiColor
 
 #[cfg(test)]
 mod tests {
-    use wellstream_core::encode::{self, RowTail};
-    use wellstream_core::record::{Alarm, Input, Status, TankReading, WellReading};
+    use wellstream_core::encode::{PartEncoder, RowEncoder, RowTail};
+    use wellstream_core::record::{Alarm, PartitionId, Side, Status, TankReading, WellReading};
     use wellstream_core::rules::{RulesHash, ScoreRules};
     use wellstream_core::score;
 
@@ -219,17 +219,18 @@ mod tests {
 
     /// The golden row of methane 650.2 and vapor 12,000: 80, ALERT.
     fn golden() -> Shown {
-        let well =
-            WellReading { well_id: Some("WELL-1"), methane_ppm: Some(650.2), ..WellReading::default() };
+        let (well_id, facility_id) = (Some("WELL-1"), Some("FAC-1"));
+        let well = WellReading { well_id, facility_id, methane_ppm: Some(650.2), ..WellReading::default() };
         let tank = TankReading { vapor_concentration_ppm: Some(12_000.0), ..TankReading::default() };
-        let input = Input { time_ms: 1_777_636_800_000, partition: 0, offset: 7 };
+        let encoder = |side| PartEncoder::new(PartitionId { side, number: 0 });
+        let time_ms = 1_777_636_800_000;
         let rules = ScoreRules::default();
         let (mut well_part, mut tank_part, mut out) = (Vec::new(), Vec::new(), Vec::new());
-        encode::put_well_part(&mut well_part, &well, input, score::well(650.2, &rules));
-        encode::put_tank_part(&mut tank_part, &tank, input, score::tank(12_000.0, &rules));
-        let time_ms = input.time_ms;
-        let tail = RowTail { time_ms, quality: 70, risk: 80, status: Status::Alert, rules: RulesHash(1) };
-        let (value, _) = encode::put_row(&mut out, "FAC-1", Some(&well_part), Some(&tank_part), tail);
+        encoder(Side::Well).well(&mut well_part, &well, 7, time_ms, score::well(650.2, &rules));
+        encoder(Side::Tank).tank(&mut tank_part, &tank, 7, time_ms, score::tank(12_000.0, &rules));
+        let tail = RowTail { time_ms, quality: 70, risk: 80, status: Status::Alert };
+        let mut rows = RowEncoder::new(RulesHash(1));
+        let (value, _) = rows.put(&mut out, Some(&well_part), Some(&tank_part), tail);
         let value = out[value.start as usize..value.end as usize].to_vec();
         Shown { risk: 80, time_ms, value }
     }

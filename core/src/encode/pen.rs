@@ -9,7 +9,6 @@ use std::mem::MaybeUninit;
 
 use base64_simd::Out;
 
-use crate::rules::RulesHash;
 use crate::score::vibration;
 
 use super::reading::{NULL, VALUE};
@@ -38,12 +37,6 @@ pub(super) struct Pen<'o> {
     room: &'o mut [MaybeUninit<u8>],
 }
 
-/// Bytes that are being counted.
-pub(super) struct Count<'o> {
-    byte: &'o mut u8,
-    room_bytes: usize,
-}
-
 impl<'o> Pen<'o> {
     /// Writes bytes of a number known beforehand.
     #[inline(always)]
@@ -58,23 +51,56 @@ impl<'o> Pen<'o> {
         self.array([byte]);
     }
 
-    /// Writes all of these, of which there are many: a call.
+    /// Writes all of these: from `N` to twice as many as a rule, which are copied as the first and the last
+    /// `N` of them, without a call and without a branch on the length.
     #[inline(always)]
-    pub(super) fn bytes(&mut self, bytes: &[u8]) {
-        let (front, room) = std::mem::take(&mut self.room).split_at_mut(bytes.len());
-        front.write_copy_of_slice(bytes);
-        self.room = room;
+    pub(super) fn about<const N: usize>(&mut self, bytes: &[u8]) {
+        let ends = (bytes.first_chunk::<N>(), bytes.last_chunk::<N>());
+        let room = std::mem::take(&mut self.room);
+        self.room = match ends {
+            (Some(first), Some(last)) if bytes.len() <= 2 * N => {
+                let (front, rest) = room.split_at_mut(bytes.len());
+                front[..N].write_copy_of_slice(first);
+                front[bytes.len() - N..].write_copy_of_slice(last);
+                rest
+            }
+            _ => put_bytes(room, bytes),
+        };
     }
 
-    /// Writes all of these, which are few.
+    /// Writes the first `length` of these, `N` at most as a rule. Where a block of `N` is there to read and
+    /// to write, all of it is copied, and what lies behind is written over by what comes next: no call, and
+    /// no branch on the length.
     #[inline(always)]
-    pub(super) fn short(&mut self, bytes: &[u8]) {
-        match self.room.split_first_chunk_mut::<WINDOW>() {
-            Some((window, _)) if bytes.len() <= WINDOW => {
-                copy_short(window, bytes);
-                self.room = &mut std::mem::take(&mut self.room)[bytes.len()..];
+    pub(super) fn front<const N: usize>(&mut self, bytes: &[u8], length: usize) {
+        match (bytes.first_chunk::<N>(), self.room.split_first_chunk_mut::<N>()) {
+            (Some(block), Some((front, _))) if length <= N => {
+                front.write_copy_of_slice(block);
+                self.room = &mut std::mem::take(&mut self.room)[length..];
             }
-            _ => self.room = put_bytes(std::mem::take(&mut self.room), bytes),
+            _ => self.room = put_bytes(std::mem::take(&mut self.room), &bytes[..length]),
+        }
+    }
+
+    /// The id of a row of both sides, behind its length: the first bytes of two, as many as told.
+    #[inline(always)]
+    pub(super) fn row_id(&mut self, well: (&[u8], usize), tank: (&[u8], usize)) {
+        let id_bytes = well.1 + 1 + tank.1;
+        let both = (well.0.first_chunk::<WINDOW>(), tank.0.first_chunk::<WINDOW>());
+        match (both, self.room.split_first_chunk_mut::<{ 2 + 2 * WINDOW }>()) {
+            ((Some(first), Some(second)), Some((id, _))) if well.1 <= WINDOW && tank.1 <= WINDOW => {
+                let [twice, ..] = (2 * id_bytes).to_le_bytes();
+                id[0].write(twice);
+                id[1..1 + WINDOW].write_copy_of_slice(first);
+                id[1 + well.1].write(b'|');
+                id[2 + well.1..2 + well.1 + WINDOW].write_copy_of_slice(second);
+                self.room = &mut std::mem::take(&mut self.room)[1 + id_bytes..];
+            }
+            _ => {
+                let room = put_long_bytewise(std::mem::take(&mut self.room), 2 * id_bytes as u64);
+                let room = put_bytes(put_bytes(room, &well.0[..well.1]), b"|");
+                self.room = put_bytes(room, &tank.0[..tank.1]);
+            }
         }
     }
 
@@ -118,24 +144,19 @@ impl<'o> Pen<'o> {
         }
     }
 
-    /// A byte that will say how many bytes follow it, up to `count_end`.
+    /// Bytes that will be written later: must be, before the pen is given back.
     #[inline(always)]
-    pub(super) fn count_begin(&mut self) -> Count<'o> {
-        let (byte, room) = std::mem::take(&mut self.room).split_at_mut(1);
+    pub(super) fn reserve<const N: usize>(&mut self) -> &'o mut [MaybeUninit<u8>] {
+        let (front, room) = std::mem::take(&mut self.room).split_at_mut(N);
+        front.write_copy_of_slice(&[0; N]);
         self.room = room;
-        Count { byte: byte[0].write(0), room_bytes: self.room.len() }
+        front
     }
 
+    /// How much room is left, bytes.
     #[inline(always)]
-    pub(super) fn count_end(&mut self, count: Count<'o>) {
-        let [low, ..] = (count.room_bytes - self.room.len()).to_le_bytes();
-        *count.byte = low;
-    }
-
-    /// A length. No slice is as long as 2^63.
-    #[inline(always)]
-    pub(super) fn length(&mut self, length: usize) {
-        self.long((length as u64).cast_signed());
+    pub(super) fn room_bytes(&self) -> usize {
+        self.room.len()
     }
 
     /// Length and text.
@@ -214,16 +235,6 @@ impl<'o> Pen<'o> {
             Some((bytes, length)) => self.text(&bytes[..length]),
             None => self.text(vibration::DECODE_ERROR.as_bytes()),
         }
-    }
-
-    /// Sixteen hex digits, as `RulesHash` prints them, behind their length.
-    #[inline(always)]
-    pub(super) fn hash(&mut self, hash: RulesHash) {
-        let high = hex(hash.0 >> 32).to_be_bytes();
-        let low = hex(hash.0 & 0xFFFF_FFFF).to_be_bytes();
-        self.byte(32);
-        self.array(high);
-        self.array(low);
     }
 }
 
@@ -340,17 +351,6 @@ const fn eight_digits(number: u64) -> u64 {
     let quarters = hundreds | ((halves - hundreds * 100) << 16);
     let tens = ((quarters * 103) >> 10) & 0x000F_000F_000F_000F;
     tens | ((quarters - tens * 10) << 8)
-}
-
-/// 32 bits as eight hex digits, the first in the highest byte.
-#[inline(always)]
-const fn hex(bits: u64) -> u64 {
-    let halves = (bits | (bits << 16)) & 0x0000_FFFF_0000_FFFF;
-    let bytes = (halves | (halves << 8)) & 0x00FF_00FF_00FF_00FF;
-    let nibbles = (bytes | (bytes << 4)) & 0x0F0F_0F0F_0F0F_0F0F;
-    // A nibble above 9 carries into its bit 4 when 6 is added: then it is a letter, 39 further on.
-    let letters = ((nibbles + 0x0606_0606_0606_0606) >> 4) & 0x0101_0101_0101_0101;
-    nibbles + ZEROS + letters * 39
 }
 
 /// The digit 0, eight times.

@@ -4,93 +4,15 @@ use std::hash::RandomState;
 use std::sync::Arc;
 
 use crate::decode::{self, Plan, Schemas};
-use crate::exchange::{Batch, Dictionary, PartReading, PartitionTail, Sender};
-use crate::record::{Input, PartitionId, Record, Reject, Side, TankReading, WellReading};
+use crate::exchange::{Batch, Dictionary, PartReading, Sender};
+use crate::record::{PartitionId, Record, Reject, Side, TankReading, WellReading};
 use crate::rules::{Rules, ScoreRules};
 use crate::telemetry::LaneCounts;
-use crate::time::{NEVER, PartitionClock, SegmentBuilder};
 use crate::{limits, record};
 
-use super::judge::{PartitionSchemas, Verdict, judge};
-use super::resume::PartitionPlan;
-use super::side_reading::{Read, SideReading};
-
-/// One partition as its lane reads it.
-#[derive(Debug)]
-pub(super) struct LanePartition {
-    pub(super) index: u16,
-    pub(super) id: PartitionId,
-    pub(super) clock: PartitionClock,
-    pub(super) segments: SegmentBuilder,
-    pub(super) schemas: PartitionSchemas,
-    pub(super) committed: i64,
-    /// The rewind point is never below this: where history was lost, open results below the committed offset
-    /// are taken as decided, and must not be met again by a later restart.
-    rewind_from: i64,
-    pub(super) end: Option<i64>,
-    pub(super) offset_next: i64,
-    pub(super) log_end: i64,
-    pub(super) reached: bool,
-    pub(super) ended: bool,
-    /// The last poll stopped at a record whose schema is not known yet.
-    pub(super) waits_for_schema: bool,
-    pub(super) progress_ms: Option<i64>,
-    pub(super) newest_ms: i64,
-    told: Option<PartitionTail>,
-}
-
-impl LanePartition {
-    pub(super) fn new(index: u16, plan: &PartitionPlan, decided_below_commit: bool) -> LanePartition {
-        LanePartition {
-            index,
-            id: plan.partition,
-            clock: PartitionClock::new(plan.clock),
-            segments: SegmentBuilder::new(limits::REWIND_SEGMENT_MS),
-            schemas: PartitionSchemas::new(plan.schemas_given_up.clone()),
-            committed: plan.committed,
-            rewind_from: if decided_below_commit { plan.committed } else { i64::MIN },
-            end: plan.end,
-            offset_next: plan.rewind,
-            log_end: plan.log_end,
-            reached: false,
-            ended: false,
-            waits_for_schema: false,
-            progress_ms: None,
-            newest_ms: NEVER,
-            told: None,
-        }
-    }
-
-    /// Whether records wait in the log behind the position.
-    pub(super) fn unread(&self) -> bool {
-        !self.ended && self.offset_next < self.end.unwrap_or(self.log_end)
-    }
-
-    /// What its position says: at the committed offset the rebuild is done, at the end a bounded run is.
-    pub(super) fn settle(&mut self) {
-        self.reached |= self.offset_next >= self.committed;
-        self.ended |= self.end.is_some_and(|end| self.offset_next >= end);
-    }
-
-    /// The record just read is on time, also if a filter drops it.
-    fn on_time(&mut self, time_ms: i64) {
-        self.segments.on_time(time_ms);
-        self.newest_ms = self.newest_ms.max(time_ms);
-    }
-
-    /// The news for the shards, if there are any.
-    fn news(&mut self, lateness_ms: i64) -> Option<PartitionTail> {
-        let tail = PartitionTail {
-            partition: self.index,
-            watermark_ms: self.clock.watermark(lateness_ms),
-            reached: self.reached,
-            ended: self.ended,
-        };
-        let news = self.told != Some(tail);
-        self.told = Some(tail);
-        news.then_some(tail)
-    }
-}
+use super::judge::{Verdict, judge};
+use super::lane_partition::LanePartition;
+use super::side_reading::{PartTo, Read, SideReading};
 
 /// What a lane shares with no other thread, besides its source.
 #[derive(Debug)]
@@ -324,9 +246,13 @@ impl Desk {
             batch.staged_ns = self.now_ns;
         }
         let start = batch.parts.len();
-        let input = Input { time_ms: *time_ms, partition: partition.id.number, offset: record.offset };
-        let parts = self.encoded.then_some(&mut batch.parts);
-        let (points, quality) = reading.classify(&self.scores[route.score as usize], input, parts);
+        let part = self.encoded.then_some(PartTo {
+            encoder: &partition.parts,
+            out: &mut batch.parts,
+            offset: record.offset,
+            time_ms: *time_ms,
+        });
+        let (points, quality) = reading.classify(&self.scores[route.score as usize], part);
         let narrow = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
         batch.readings.push(PartReading {
             time_ms: *time_ms,
@@ -334,7 +260,6 @@ impl Desk {
             sent_ms: record.timestamp_ms,
             facility: route.number,
             part_start: narrow(start),
-            part_len: narrow(batch.parts.len() - start),
             points: short(points),
             quality: short(quality),
             partition: partition.index,
@@ -379,8 +304,13 @@ impl Desk {
                 continue;
             }
             let full = std::mem::take(batch);
+            let parts_bytes = full.parts.len();
             match sender.push(full) {
-                Ok(()) => *batch = sender.empty_batch(),
+                Ok(()) => {
+                    *batch = sender.empty_batch();
+                    // The shard may have kept the memory: the next batch will want about as much.
+                    batch.parts.reserve(parts_bytes + parts_bytes / 8);
+                }
                 Err(kept) => {
                     *batch = kept;
                     clear = false;

@@ -11,7 +11,8 @@ use crate::sabotage::{Rule, broken};
 use crate::telemetry::{Stage, StageRecorder};
 use crate::time::{Alignment, Now};
 
-use super::desk::{Desk, LanePartition};
+use super::desk::Desk;
+use super::lane_partition::LanePartition;
 use super::messages::{LaneCut, LaneOutput, Marks, PartitionCut, Queue, Shared};
 use super::{EngineError, EngineSettings, Source};
 

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::exchange::{Batch, Mark, Receiver, Tail};
-use crate::join::{Arrival, Join};
+use crate::join::{Arrival, Join, PartRef};
 use crate::limits;
 use crate::sabotage::{Rule, broken};
 use crate::telemetry::{Stage, StageRecorder};
@@ -36,9 +36,19 @@ struct Input {
     /// The lane's number of a facility -> ours.
     facilities: Vec<u32>,
     /// A batch that was put aside in the middle, since the output was full.
-    begun: Option<(Batch, usize)>,
+    begun: Option<Begun>,
     /// The lane's mark: its queue is not read on until all marks are here.
     mark: Option<Mark>,
+}
+
+/// A batch on which some work may be done already.
+#[derive(Debug)]
+struct Begun {
+    batch: Batch,
+    /// The first reading that has not been joined.
+    from: usize,
+    /// The segment that its parts' memory has become, if it has.
+    segment: Option<u32>,
 }
 
 impl Shard {
@@ -79,12 +89,15 @@ impl Shard {
                     break;
                 }
                 let input = &mut self.inputs[lane];
-                let Some((batch, from)) = input.begun.take().or_else(|| Some((input.receiver.pop()?, 0)))
-                else {
-                    break;
+                let begun = match input.begun.take() {
+                    Some(begun) => begun,
+                    None => {
+                        let Some(batch) = input.receiver.pop() else { break };
+                        self.begin(lane, batch)
+                    }
                 };
-                done += 1 + batch.readings.len() - from;
-                self.work(lane, batch, from);
+                done += 1 + begun.batch.readings.len() - begun.from;
+                self.work(lane, begun);
             }
         }
         if self.inputs.iter().all(|input| input.mark.is_some()) {
@@ -101,18 +114,28 @@ impl Shard {
         self.recorder.record(Stage::Join, ns);
     }
 
-    /// Joins a batch's readings from one on, then follows its tail.
-    fn work(&mut self, lane: usize, mut batch: Batch, from: usize) {
-        if from == 0 && !batch.readings.is_empty() {
+    /// Takes over what a batch brings besides readings.
+    fn begin(&mut self, lane: usize, mut batch: Batch) -> Begun {
+        let mut segment = None;
+        if !batch.readings.is_empty() {
             self.recorder.record(Stage::Exchange, self.now_ns - batch.staged_ns);
+            let newest_ms = batch.readings.iter().map(|reading| reading.time_ms).max();
+            segment = self.join.adopt_parts(&mut batch.parts, newest_ms.unwrap_or(i64::MAX));
         }
         let input = &mut self.inputs[lane];
         for name in batch.facilities.drain(..) {
             input.facilities.push(self.join.facility(&name));
         }
+        Begun { batch, from: 0, segment }
+    }
+
+    /// Joins a batch's readings from one on, then follows its tail.
+    fn work(&mut self, lane: usize, begun: Begun) {
+        let Begun { mut batch, from, segment } = begun;
+        let input = &mut self.inputs[lane];
         for (at, reading) in batch.readings.iter().enumerate().skip(from) {
             if self.join.out.is_full() {
-                input.begun = Some((batch, at));
+                input.begun = Some(Begun { batch, from: at, segment });
                 self.hand_on();
                 return;
             }
@@ -131,7 +154,11 @@ impl Shard {
                 partition: reading.partition,
                 reread: reading.reread,
             };
-            self.join.arrive(input.facilities[reading.facility as usize], arrival, batch.part(reading));
+            let part = match segment {
+                Some(segment) => PartRef::adopted(segment, reading.part_start),
+                None => self.join.put_part(batch.part(reading), reading.time_ms),
+            };
+            self.join.arrive(input.facilities[reading.facility as usize], arrival, part);
         }
         self.follow(lane, &mut batch.tail);
         self.inputs[lane].receiver.give_back(batch);

@@ -1,9 +1,9 @@
 //! A lane reads one side at a time: what wells and tanks differ in, said once.
 
 use crate::decode::Plan;
-use crate::encode;
+use crate::encode::PartEncoder;
 use crate::exchange::Expected;
-use crate::record::{Input, Reason, TankReading, WellReading};
+use crate::record::{Reason, TankReading, WellReading};
 use crate::rules::ScoreRules;
 use crate::{score, validate};
 
@@ -33,8 +33,16 @@ pub(super) trait SideReading<'r> {
     /// The facility's id; empty where it is null.
     fn facility(&self) -> &str;
 
-    /// Its points and quality; its row part goes to `parts`, if rows are wanted.
-    fn classify(&self, rules: &ScoreRules, input: Input, parts: Option<&mut Vec<u8>>) -> (u32, u32);
+    /// Its points and quality; its row part is made, if rows are wanted.
+    fn classify(&self, rules: &ScoreRules, part: Option<PartTo<'_>>) -> (u32, u32);
+}
+
+/// Where a reading's row part goes, and the place and time that it tells.
+pub(super) struct PartTo<'a> {
+    pub(super) encoder: &'a PartEncoder,
+    pub(super) out: &'a mut Vec<u8>,
+    pub(super) offset: i64,
+    pub(super) time_ms: i64,
 }
 
 impl<'r> SideReading<'r> for WellReading<'r> {
@@ -59,10 +67,10 @@ impl<'r> SideReading<'r> for WellReading<'r> {
     }
 
     #[inline]
-    fn classify(&self, rules: &ScoreRules, input: Input, parts: Option<&mut Vec<u8>>) -> (u32, u32) {
+    fn classify(&self, rules: &ScoreRules, part: Option<PartTo<'_>>) -> (u32, u32) {
         let class = score::well(self.methane_ppm.unwrap_or_default(), rules);
-        if let Some(parts) = parts {
-            encode::put_well_part(parts, self, input, class);
+        if let Some(PartTo { encoder, out, offset, time_ms }) = part {
+            encoder.well(out, self, offset, time_ms, class);
         }
         (class.points, class.quality)
     }
@@ -90,10 +98,10 @@ impl<'r> SideReading<'r> for TankReading<'r> {
     }
 
     #[inline]
-    fn classify(&self, rules: &ScoreRules, input: Input, parts: Option<&mut Vec<u8>>) -> (u32, u32) {
+    fn classify(&self, rules: &ScoreRules, part: Option<PartTo<'_>>) -> (u32, u32) {
         let class = score::tank(self.vapor_concentration_ppm.unwrap_or_default(), rules);
-        if let Some(parts) = parts {
-            encode::put_tank_part(parts, self, input, class);
+        if let Some(PartTo { encoder, out, offset, time_ms }) = part {
+            encoder.tank(out, self, offset, time_ms, class);
         }
         (class.points, class.quality)
     }

@@ -14,8 +14,9 @@ use crate::rules::Rules;
 use crate::time::{DomainWatermark, Gauge};
 
 use super::committer::CommitterSeat;
-use super::desk::{Desk, LanePartition, SchemaBook};
+use super::desk::{Desk, SchemaBook};
 use super::lane::LaneSeat;
+use super::lane_partition::LanePartition;
 use super::messages::{ShardOutputs, Shared};
 use super::offsets::DomainOffsets;
 use super::resume::Resume;

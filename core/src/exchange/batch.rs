@@ -1,5 +1,7 @@
 //! One batch from one lane to one shard.
 
+use crate::encode;
+
 /// An accepted reading on its way to its shard: numbers only; what a row needs of it lies in the batch's
 /// `parts`.
 #[derive(Clone, Copy, Debug)]
@@ -12,10 +14,8 @@ pub struct PartReading {
     pub sent_ms: i64,
     /// The facility, by the lane's numbering for this shard.
     pub facility: u32,
-    /// Where its row part begins in `parts`.
+    /// Where its row part begins in `parts`; there are none where no sink wants rows encoded.
     pub part_start: u32,
-    /// How long the part is; 0 where no sink wants rows encoded.
-    pub part_len: u32,
     /// Risk points of its class.
     pub points: u16,
     /// Its quality.
@@ -86,10 +86,10 @@ impl Batch {
             && self.tail.mark.is_none()
     }
 
-    /// The row part of one of its readings.
+    /// The row part of one of its readings; empty where no sink wants rows encoded.
     pub fn part(&self, reading: &PartReading) -> &[u8] {
-        let start = reading.part_start as usize;
-        &self.parts[start..start + reading.part_len as usize]
+        let from = self.parts.get(reading.part_start as usize..).unwrap_or_default();
+        &from[..encode::part_bytes(from)]
     }
 
     /// Empties it and keeps the memory.

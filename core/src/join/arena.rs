@@ -1,13 +1,23 @@
 //! The row parts of the readings in the windows, in segments that are freed whole once W has passed their
-//! newest reading. Copying a part here (some 100 bytes) sets the lane's batch free at once.
+//! newest reading. The parts of a full batch stay where the lane wrote them: their memory becomes a segment,
+//! and the lane gets that of a segment which is past. Those of a small batch are copied, which sets its
+//! memory free at once.
 
-use crate::prefetch::prefetch;
+use crate::prefetch::prefetch_lines;
 
-/// Where a part lies; its length stands before it.
+/// Where a part lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PartRef {
     segment: u32,
     start: u32,
+}
+
+impl PartRef {
+    /// A part in a segment that `adopt` gave.
+    #[inline]
+    pub fn adopted(segment: u32, start: u32) -> PartRef {
+        PartRef { segment, start }
+    }
 }
 
 impl Default for PartRef {
@@ -47,36 +57,45 @@ impl Arena {
         if part.is_empty() {
             return PartRef::default();
         }
-        let wanted = LENGTH_BYTES + part.len();
-        let fits = |segment: &Segment| segment.bytes.len() + wanted <= segment.bytes.capacity();
+        let fits = |segment: &Segment| segment.bytes.len() + part.len() <= segment.bytes.capacity();
         let index = match self.current {
             Some(index) if fits(&self.segments[index as usize]) => index,
-            _ => self.take_segment(wanted),
+            _ => self.take_segment(part.len()),
         };
         let segment = &mut self.segments[index as usize];
         let start = segment.bytes.len();
-        segment.bytes.extend_from_slice(&narrow(part.len()).to_le_bytes());
         segment.bytes.extend_from_slice(part);
         segment.time_ms_max = segment.time_ms_max.max(time_ms);
         PartRef { segment: index, start: narrow(start) }
     }
 
-    /// The bytes of a part.
-    pub fn get(&self, part: PartRef) -> &[u8] {
-        let Some(segment) = self.segments.get(part.segment as usize) else { return &[] };
-        let Some((length, rest)) = segment.bytes[part.start as usize..].split_first_chunk() else {
-            return &[];
-        };
-        &rest[..u32::from_le_bytes(*length) as usize]
+    /// Makes the memory of a batch's parts a segment until W has passed `time_ms_max`, that of their newest
+    /// reading, if they fill it well; `parts` becomes empty memory. Returns the segment: a part keeps its
+    /// place in it.
+    pub fn adopt(&mut self, parts: &mut Vec<u8>, time_ms_max: i64) -> Option<u32> {
+        if parts.len() < ADOPTED_BYTES_MIN || parts.len() < parts.capacity() / 2 {
+            return None;
+        }
+        let index = self.free_segment();
+        let segment = &mut self.segments[index as usize];
+        self.bytes += parts.capacity();
+        self.bytes -= segment.bytes.capacity();
+        std::mem::swap(&mut segment.bytes, parts);
+        segment.time_ms_max = time_ms_max;
+        Some(index)
+    }
+
+    /// The bytes of a part, with those that follow it.
+    #[inline]
+    pub fn get(&self, part: PartRef) -> Option<&[u8]> {
+        self.segments.get(part.segment as usize)?.bytes.get(part.start as usize..)
     }
 
     /// A part will be read soon: its first lines are asked for, which hold most parts.
     #[inline]
     pub(super) fn expect(&self, part: PartRef) {
         let Some(segment) = self.segments.get(part.segment as usize) else { return };
-        for line in 0..LINES_EXPECTED {
-            prefetch(&segment.bytes, part.start as usize + line * 64);
-        }
+        prefetch_lines::<LINES_EXPECTED>(&segment.bytes, part.start as usize);
     }
 
     /// Frees the segments whose readings are all past: W > time + span.
@@ -88,7 +107,7 @@ impl Arena {
         self.swept_w_ms = w_ms;
         for (index, segment) in self.segments.iter_mut().enumerate() {
             if !segment.bytes.is_empty() && w_ms > segment.time_ms_max.saturating_add(span_ms) {
-                if segment.bytes.capacity() > SEGMENT_BYTES {
+                if segment.bytes.capacity() > KEPT_BYTES_MAX {
                     self.bytes -= segment.bytes.capacity();
                     segment.bytes = Vec::new();
                 }
@@ -108,11 +127,16 @@ impl Arena {
         self.bytes
     }
 
-    fn take_segment(&mut self, part_bytes: usize) -> u32 {
-        let index = self.free.pop().unwrap_or_else(|| {
+    /// The number of a segment that holds nothing, with memory or without.
+    fn free_segment(&mut self) -> u32 {
+        self.free.pop().unwrap_or_else(|| {
             self.segments.push(Segment { bytes: Vec::new(), time_ms_max: i64::MIN });
             narrow(self.segments.len() - 1)
-        });
+        })
+    }
+
+    fn take_segment(&mut self, part_bytes: usize) -> u32 {
+        let index = self.free_segment();
         let segment = &mut self.segments[index as usize];
         let wanted = part_bytes.max(SEGMENT_BYTES);
         if segment.bytes.capacity() < wanted {
@@ -137,9 +161,12 @@ fn narrow(n: usize) -> u32 {
 
 /// Cache lines of a part that are asked for ahead: a well's part has some 190 bytes.
 const LINES_EXPECTED: usize = 4;
-/// A part's length, before it.
-const LENGTH_BYTES: usize = size_of::<u32>();
 const SEGMENT_BYTES: usize = 64 * 1_024;
+/// Parts that are fewer bytes are copied: a live batch may hold a handful of readings.
+const ADOPTED_BYTES_MIN: usize = 16 * 1_024;
+/// The memory of a segment that is past is kept for the next if it is at most this: a full batch has some 200
+/// KiB.
+const KEPT_BYTES_MAX: usize = 512 * 1_024;
 const SWEEP_STEP_MS: i64 = 250;
 
 #[cfg(test)]
@@ -154,16 +181,45 @@ mod tests {
             let part = [u8::try_from(round % 251).unwrap(); 1_000];
             let kept: Vec<_> = (0..100).map(|i| arena.put(&part, round * 1_000 + i)).collect();
             arena.forget(round * 1_000, 5_000);
-            assert!(kept.iter().all(|at| arena.get(*at) == part));
+            assert!(kept.iter().all(|at| arena.get(*at).unwrap()[..1_000] == part));
             if round == 50 {
                 bytes = arena.bytes();
             }
         }
         assert!(arena.bytes() <= bytes + 2 * SEGMENT_BYTES, "{} after {bytes}", arena.bytes());
-        let large = vec![7; 300_000];
+        let large = vec![7; 600_000];
         let at = arena.put(&large, 2_000_000);
-        assert_eq!(arena.get(at), large);
+        assert_eq!(arena.get(at).unwrap(), large);
         arena.forget(3_000_000, 5_000);
         assert!(arena.bytes() <= bytes + 2 * SEGMENT_BYTES);
+    }
+
+    #[test]
+    fn a_full_batch_is_kept_where_it_lies_and_its_memory_goes_round() {
+        let mut arena = Arena::default();
+        let mut small = vec![1; 100];
+        assert_eq!((arena.adopt(&mut small, 0), small.len()), (None, 100));
+        let mut roomy = Vec::with_capacity(200_000);
+        roomy.resize(50_000, 1);
+        assert_eq!(arena.adopt(&mut roomy, 0), None);
+        let mut parts = Vec::new();
+        let mut bytes = 0;
+        for round in 0..100_i64 {
+            parts.resize(100_000, u8::try_from(round).unwrap());
+            let segment = arena.adopt(&mut parts, round * 1_000).unwrap();
+            assert!(parts.is_empty());
+            let copied = arena.put(&[200; 10], round * 1_000);
+            assert_eq!(
+                arena.get(PartRef::adopted(segment, 99_000)).unwrap(),
+                [u8::try_from(round).unwrap(); 1_000]
+            );
+            assert_eq!(arena.get(copied).unwrap()[..10], [200; 10]);
+            arena.forget(round * 1_000, 5_000);
+            if round == 20 {
+                bytes = arena.bytes();
+            }
+        }
+        assert!(parts.capacity() >= 100_000, "memory came back");
+        assert!(arena.bytes() <= bytes + 2 * SEGMENT_BYTES, "{} after {bytes}", arena.bytes());
     }
 }

@@ -4,6 +4,7 @@ use crate::record::Side;
 use crate::rules::JoinMode;
 use crate::sabotage::{Rule, broken};
 
+use super::PartRef;
 use super::emit::Scored;
 use super::held::{Arrival, Half, Open};
 use super::rings::{Rings, scan};
@@ -11,7 +12,7 @@ use super::shard_join::{Facility, Join};
 
 impl Join {
     /// Takes a reading of a facility (a number that `facility` gave), with its row part.
-    pub fn arrive(&mut self, facility: u32, arrival: Arrival, part: &[u8]) {
+    pub fn arrive(&mut self, facility: u32, arrival: Arrival, part: PartRef) {
         let side = self.sides[usize::from(arrival.partition)];
         let bound_ms = self.facilities[facility as usize].bound_ms;
         if self.lost && arrival.reread {
@@ -25,7 +26,7 @@ impl Join {
                 return;
             }
         }
-        let half = Half::new(&arrival, self.arena.put(part, arrival.time_ms));
+        let half = Half::new(&arrival, part);
         let mut open = Open::default();
         match (self.rules.join, side) {
             (JoinMode::All, _) => open.paired = self.pair(facility, side, &half),
@@ -84,7 +85,8 @@ impl Join {
             };
             let scored = Scored::new(*alert_above, Some(well), Some(tank));
             if new {
-                out.row(facility_number, scored, Some(well), Some(tank), numbers, arena);
+                out.expect_part(&other, arena);
+                out.row(scored, Some(well), Some(tank), numbers);
             }
             alarms.row(alarm, facility_number, scored, !new, counts);
             if let Some(other) = open.get_mut(places.start + at) {

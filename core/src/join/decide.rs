@@ -56,7 +56,8 @@ impl Join {
         let Facility { alarm, alert_above, .. } = &mut facilities[facility_number as usize];
         let scored = Scored::new(*alert_above, well, tank);
         if !decided && rules.join != JoinMode::Latest {
-            out.row(facility_number, scored, well, tank, numbers, arena);
+            [well, tank].iter().flatten().for_each(|half| out.expect_part(half, arena));
+            out.row(scored, well, tank, numbers);
         }
         alarms.row(alarm, facility_number, scored, decided, counts);
         self.alarm_at_once(facility_number);
@@ -67,7 +68,8 @@ impl Join {
         let Join { out, facilities, arena, numbers, .. } = self;
         let alert_above = &facilities[facility as usize].alert_above;
         let scored = Scored::new(*alert_above, Some(well), tank);
-        out.row(facility, scored, Some(well), tank, numbers, arena);
+        tank.iter().for_each(|tank| out.expect_part(tank, arena));
+        out.row(scored, Some(well), tank, numbers);
     }
 
     /// Decides every alarm step and end that is due before `until_ms`.

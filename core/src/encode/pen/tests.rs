@@ -37,16 +37,6 @@ fn differential_groups_are_spread_one_by_one() {
 }
 
 #[test]
-fn differential_hashes_are_those_that_print() {
-    let mut bits = 1;
-    for _ in 0..1_000 {
-        bits = splitmix64(bits);
-        let expected = [b" ".as_slice(), RulesHash(bits).to_string().as_bytes()].concat();
-        assert_eq!(written(17, |pen| pen.hash(RulesHash(bits))), expected);
-    }
-}
-
-#[test]
 fn differential_decimals_are_those_that_print() {
     let mut bits = 1;
     let edges = (0..20).flat_map(|n| [10_u64.pow(n) - 1, 10_u64.pow(n)]);
@@ -63,10 +53,17 @@ fn differential_decimals_are_those_that_print() {
 
 #[test]
 fn bytes_of_any_number_are_copied() {
-    let bytes: Vec<u8> = (0..100).collect();
+    let bytes: Vec<u8> = (0..=255).collect();
     for length in 0..bytes.len() {
-        assert_eq!(written(length, |pen| pen.short(&bytes[..length])), bytes[..length]);
-        assert_eq!(written(length, |pen| pen.bytes(&bytes[..length])), bytes[..length]);
+        assert_eq!(written(length, |pen| pen.front::<64>(&bytes, length)), bytes[..length]);
+        assert_eq!(written(300, |pen| pen.front::<64>(&bytes, length)), bytes[..length]);
+        assert_eq!(written(300, |pen| pen.front::<64>(&bytes[..length], length)), bytes[..length]);
+        assert_eq!(written(length, |pen| pen.about::<80>(&bytes[..length])), bytes[..length]);
+    }
+    for length in 0..60 {
+        let id = [&[2 * u8::try_from(length + 3).unwrap()], &bytes[..length], b"|ab"].concat();
+        assert_eq!(written(300, |pen| pen.row_id((&bytes, length), (b"ab and what lies behind", 2))), id);
+        assert_eq!(written(id.len(), |pen| pen.row_id((&bytes[..length], length), (b"ab", 2))), id);
     }
 }
 
