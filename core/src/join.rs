@@ -7,7 +7,7 @@
 //!
 //! ```
 //! use std::sync::Arc;
-//! use wellstream_core::join::{Arrival, Join, JoinStart, RowForm};
+//! use wellstream_core::join::{Arrival, Join, JoinStart, PartRef, RowForm};
 //! use wellstream_core::record::{PartitionId, Side};
 //! use wellstream_core::rules::Rules;
 //!
@@ -17,9 +17,9 @@
 //! let facility = join.facility("FAC-1");
 //! join.finish_rebuild();
 //! let reading = |partition, time_ms, points| Arrival { partition, time_ms, points, ..Arrival::default() };
-//! join.arrive(facility, reading(0, 10_000, 40), &[]); // a well with HIGH_EMISSION
-//! join.arrive(facility, reading(1, 15_000, 10), &[]); // a tank, 5 s later: within the bound
-//! join.arrive(facility, reading(1, 15_001, 10), &[]); // 1 ms too late
+//! join.arrive(facility, reading(0, 10_000, 40), PartRef::default()); // a well with HIGH_EMISSION
+//! join.arrive(facility, reading(1, 15_000, 10), PartRef::default()); // a tank, 5 s later: within the bound
+//! join.arrive(facility, reading(1, 15_001, 10), PartRef::default()); // 1 ms too late
 //! assert_eq!(join.out.totals.rows, 1);
 //! assert_eq!(join.out.totals.risk_sum, 50);
 //! ```
