@@ -173,7 +173,7 @@ impl Shared {
     }
 }
 
-/// Blocks made ahead: with 4,096 readings of 150 bytes each some 40 MB, and a quarter of a second at 1M/s.
-const BLOCKS_AHEAD: usize = 64;
+/// Blocks made ahead: with 4,096 readings of 150 bytes each some 20 MB, and an eighth of a second at 1M/s.
+const BLOCKS_AHEAD: usize = 32;
 /// Between two looks at a queue that is empty or full: a block lasts longer at any rate.
 const PAUSE: Duration = Duration::from_micros(300);
