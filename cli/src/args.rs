@@ -216,7 +216,8 @@ pub(crate) struct Limit(pub(crate) Option<f64>);
 
 fn percent(text: &str) -> Result<f64, String> {
     let number = text.strip_suffix('%').and_then(|number| number.trim().parse::<f64>().ok());
-    let share = number.filter(|percent| *percent > 0.0 && *percent <= PERCENT_MAX).map(|percent| percent / 100.0);
+    let share =
+        number.filter(|percent| *percent > 0.0 && *percent <= PERCENT_MAX).map(|percent| percent / 100.0);
     share.ok_or_else(|| "write a percentage above 0, such as 5% or 2.5%".to_owned())
 }
 

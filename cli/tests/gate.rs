@@ -22,7 +22,11 @@ fn the_same_build_passes_a_slower_one_fails_and_both_are_told_in_three_forms() {
 
     let ended = call(&["gate", &base, &same]);
     assert_eq!(ended.code, Some(0), "{}{}", ended.stdout, ended.stderr);
-    assert!(ended.stdout.starts_with("OK: not slower than the limits allow, by 10 pairs"), "{}", ended.stdout);
+    assert!(
+        ended.stdout.starts_with("OK: not slower than the limits allow, by 10 pairs"),
+        "{}",
+        ended.stdout
+    );
     let again = call(&["gate", &base, &same]);
     assert_eq!(again.stdout, ended.stdout, "the same runs get the same answer");
 
@@ -32,7 +36,8 @@ fn the_same_build_passes_a_slower_one_fails_and_both_are_told_in_three_forms() {
     assert!(row.contains("1.120") && row.ends_with("FAIL"), "{row}");
     assert_eq!(call(&["gate", &slower, &base]).code, Some(0), "faster is fine");
     assert_eq!(call(&["gate", &base, &slower, "--limit", "20%"]).code, Some(0));
-    call(&["gate", &base, &same, "--limit", "0.5%"]).error(1);
+    call(&["gate", &base, &slower, "--limit", "3%"]).error(1);
+    assert!(call(&["gate", &base, &same, "--limit", "0.5%"]).error(4).contains("4 s at least"));
 
     let ended = call(&["gate", &base, &slower, "--markdown"]);
     ended.error(1);
@@ -132,8 +137,9 @@ impl Files {
 /// Runs a small load as fast as it goes, and gives its report.
 fn measure(folder: &Path, more: &[&str]) -> Value {
     let folder = shown(folder);
-    let ended =
-        call(&[&["replay", "--events", "20k", "--max", "--threads", "2", "--report", &folder], more].concat());
+    let ended = call(
+        &[&["replay", "--events", "20k", "--max", "--threads", "2", "--report", &folder], more].concat(),
+    );
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
     serde_json::to_value(read(folder.as_ref()).unwrap()).unwrap()
 }

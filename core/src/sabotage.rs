@@ -126,8 +126,8 @@ mod burdened {
     use std::hint::black_box;
     use std::sync::atomic::{AtomicU32, Ordering};
 
-    /// Turns of work for each reading. Written once, before any lane runs; a lane that read it late would only
-    /// be burdened late.
+    /// Turns of work for each reading. Written once, before any lane runs; a lane that read it late would
+    /// only be burdened late.
     static TURNS: AtomicU32 = AtomicU32::new(0);
 
     /// Makes every lane of this process do so many turns of work, some nanoseconds each, for every reading: a

@@ -1,8 +1,8 @@
 //! The performance gate: runs of two builds, measured next to one another, and whether the second is slower.
 //!
 //! Enters: two [`RunSet`]s, in the order measured (run i of one stands beside run i of the other), and
-//! [`Limits`]. Leaves: a [`Gate`]: OK, FAIL or INVALID, its reasons, and each metric's ratio head to base with
-//! its interval. It reads no clock and draws from a fixed seed: the same runs get the same answer.
+//! [`Limits`]. Leaves: a [`Gate`]: OK, FAIL or INVALID, its reasons, and each metric's ratio head to base
+//! with its interval. It reads no clock and draws from a fixed seed: the same runs get the same answer.
 //!
 //! ```
 //! use wellstream_replay::gate::{Estimate, Limits, Metric, Word};
@@ -118,6 +118,11 @@ pub fn gate(base: &RunSet, head: &RunSet, limits: &Limits) -> Gate {
         return gate.ended(Outcome::Invalid, invalid);
     }
     gate.metrics = Metric::ALL.iter().filter_map(|metric| judged(*metric, &pairs, limits)).collect();
+    for judged in &mut gate.metrics {
+        if judged.too_coarse(gate.readings).is_some() {
+            judged.word = Word::Unsure;
+        }
+    }
     gate.conclude(limits)
 }
 
@@ -197,7 +202,11 @@ impl Judged {
     fn too_wide(&self, pairs: usize) -> String {
         let (Some(told), Some(limit)) = (self.estimate, self.limit) else { return String::new() };
         let width_max = limit * metric::WIDTH_MAX;
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "some dozens, rounded up")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "some dozens, rounded up"
+        )]
         let wanted = (pairs as f64 * (told.width / width_max).powi(2)).ceil() as u64;
         format!(
             "{}: the interval, {} to {}, is {} points wide, and {} at most can tell a limit of {}: some {wanted} \
@@ -211,7 +220,7 @@ impl Judged {
         )
     }
 
-    /// A clock that ticks in steps which are large beside what is measured makes intervals that mean nothing.
+    /// Why nothing can be told of what a clock counted whose steps are large beside it.
     fn too_coarse(&self, readings: u64) -> Option<String> {
         let limit = self.limit.filter(|_| self.name == Metric::Cpu)?;
         let (least, step) = (self.base.min(self.head) * readings as f64 / 1e9, metric::CPU_STEP_S);
@@ -243,7 +252,11 @@ fn judged(metric: Metric, pairs: &[[&Report; 2]], limits: &Limits) -> Option<Jud
 }
 
 /// A sentence for each run with this outcome.
-fn broken_runs<'s>(set: &'s RunSet, name: &'s str, outcome: Outcome) -> impl Iterator<Item = String> + use<'s> {
+fn broken_runs<'s>(
+    set: &'s RunSet,
+    name: &'s str,
+    outcome: Outcome,
+) -> impl Iterator<Item = String> + use<'s> {
     let broken = set.runs().iter().enumerate().filter(move |(_, run)| run.outcome == outcome);
     broken.map(move |(index, run)| {
         let why = if run.reasons.is_empty() { "no reason given".to_owned() } else { run.reasons.join("; ") };

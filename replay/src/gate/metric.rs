@@ -158,8 +158,9 @@ impl Word {
     }
 }
 
-/// How wide an interval may be that the ratio alone decides in, in limits. At 1.5 no change lies some two and a
-/// half standard errors below the limit, and twice the limit as far above (see the simulation in `tests.rs`).
+/// How wide an interval may be that the ratio alone decides in, in limits. At 1.5 no change lies some two and
+/// a half standard errors below the limit, and twice the limit as far above (see the simulation in
+/// `tests.rs`).
 pub(super) const WIDTH_MAX: f64 = 1.5;
 /// Linux counts a process' time in hundredths of a second.
 pub(super) const CPU_STEP_S: f64 = 0.01;

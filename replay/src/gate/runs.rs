@@ -1,5 +1,6 @@
-//! The runs of one build, in the order measured: one JSON object, `{"format":"wellstream-runs/1","runs":[…]}`,
-//! whose runs are reports; or one report alone, which is a set of one.
+//! The runs of one build, in the order measured: one JSON object,
+//! `{"format":"wellstream-runs/1","runs":[…]}`, whose runs are reports; or one report alone, which is a set
+//! of one.
 
 use std::fs;
 use std::path::Path;
