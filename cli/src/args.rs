@@ -39,7 +39,7 @@ pub(crate) enum Command {
     /// Puts runs of replay --report beside one another: ratios here, plots on one page
     #[command(after_help = REPORT_EXAMPLES)]
     Report(ReportArgs),
-    /// Compares the runs of two builds: is the second slower? (docs/GATES.md; scripts/gate measures them)
+    /// Compares the runs of two builds, base and head: is the head slower?
     #[command(after_help = GATE_EXAMPLES)]
     Gate(GateArgs),
     /// Topics on the brokers
