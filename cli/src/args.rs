@@ -39,6 +39,9 @@ pub(crate) enum Command {
     /// Puts runs of replay --report beside one another: ratios here, plots on one page
     #[command(after_help = REPORT_EXAMPLES)]
     Report(ReportArgs),
+    /// Compares the runs of two builds, base and head: is the head slower?
+    #[command(after_help = GATE_EXAMPLES)]
+    Gate(GateArgs),
     /// Topics on the brokers
     #[command(subcommand)]
     Topics(TopicsCommand),
@@ -178,6 +181,53 @@ pub(crate) struct ReportArgs {
     pub(crate) json: bool,
 }
 
+/// `wellstream gate`.
+#[derive(Debug, Args)]
+pub(crate) struct GateArgs {
+    /// Runs of the build to compare with, in the order measured; one report alone is a set of one
+    #[arg(value_name = "BASE")]
+    pub(crate) base: PathBuf,
+    /// Runs of the build in question: run i stood beside run i of the base
+    #[arg(value_name = "HEAD")]
+    pub(crate) head: PathBuf,
+    /// How much more CPU time per reading is allowed
+    #[arg(long, value_name = "PERCENT", default_value = "5%", value_parser = percent)]
+    pub(crate) limit: f64,
+    /// How much more time per reading, where the load was --max; fails only where that is sure
+    #[arg(long, value_name = "PERCENT|off", default_value = "10%", value_parser = percent_or_off)]
+    pub(crate) limit_time: Limit,
+    /// How much more memory; fails only where that is sure
+    #[arg(long, value_name = "PERCENT|off", default_value = "25%", value_parser = percent_or_off)]
+    pub(crate) limit_memory: Limit,
+    /// How much more latency (p99, where there was a schedule)
+    #[arg(long, value_name = "PERCENT|off", default_value = "off", value_parser = percent_or_off)]
+    pub(crate) limit_latency: Limit,
+    /// One JSON object on standard output instead of a table
+    #[arg(long, conflicts_with = "markdown")]
+    pub(crate) json: bool,
+    /// Markdown for a pull request instead of a table
+    #[arg(long)]
+    pub(crate) markdown: bool,
+}
+
+/// A share of a figure that is allowed on top of it; none: not gated.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Limit(pub(crate) Option<f64>);
+
+fn percent(text: &str) -> Result<f64, String> {
+    let number = text.strip_suffix('%').and_then(|number| number.trim().parse::<f64>().ok());
+    let share =
+        number.filter(|percent| *percent > 0.0 && *percent <= PERCENT_MAX).map(|percent| percent / 100.0);
+    share.ok_or_else(|| "write a percentage above 0, such as 5% or 2.5%".to_owned())
+}
+
+fn percent_or_off(text: &str) -> Result<Limit, String> {
+    if text == "off" { Ok(Limit(None)) } else { percent(text).map(|share| Limit(Some(share))) }
+}
+
+/// Beyond it a gate gates nothing.
+const PERCENT_MAX: f64 = 1_000.0;
+
 /// `wellstream config`.
 #[derive(Debug, Args)]
 pub(crate) struct ConfigArgs {
@@ -210,6 +260,14 @@ const REPORT_EXAMPLES: &str = "\
 Examples:
   wellstream report before after                     ratios to the first, and comparison.html
   wellstream report out/report.OK.json --json";
+
+const GATE_EXAMPLES: &str = "\
+Examples:
+  scripts/gate                                       builds the base and this, measures, compares
+  wellstream gate base.json head.json                the same runs once more: the same answer
+  wellstream gate base.json head.json --limit 2% --markdown
+
+Exit codes: 0 not slower, 1 slower, or another output, 4 these runs cannot tell.";
 
 const REPLAY_EXAMPLES: &str = "\
 Examples:

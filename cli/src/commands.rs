@@ -6,6 +6,7 @@ mod replay;
 mod record;
 mod inspect;
 mod report;
+mod gate;
 mod topics;
 mod schema;
 mod quarantine;
@@ -30,6 +31,7 @@ pub(crate) fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Inspect(args) => inspect::inspect(&prepare(&args.flags.given)?.settings, &args),
         Command::Config(args) => config::config(&args, file.as_deref()),
         Command::Report(args) => report::report(&args),
+        Command::Gate(args) => gate::gate(&args),
         Command::Topics(TopicsCommand::Create(flags)) => topics::create(&prepare(&flags.given)?.settings),
         Command::Schema(SchemaCommand::Register(flags)) => schema::register(&prepare(&flags.given)?.settings),
         Command::Schema(SchemaCommand::Check(flags)) => schema::check(&prepare(&flags.given)?.settings),

@@ -23,6 +23,8 @@ use clap::Parser;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    #[cfg(feature = "sabotage")]
+    take_burden();
     let cli = match args::Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return exit::usage(&error),
@@ -31,4 +33,11 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
     }
+}
+
+/// The burden that scripts/gate --prove asks for: turns of work for each reading.
+#[cfg(feature = "sabotage")]
+fn take_burden() {
+    let turns = std::env::var("WELLSTREAM_TEST_BURDEN").ok().and_then(|turns| turns.parse().ok());
+    wellstream_core::sabotage::set_burden(turns.unwrap_or(0));
 }

@@ -21,3 +21,4 @@ pub mod outcome;
 pub mod search;
 pub mod process;
 pub mod report;
+pub mod gate;

@@ -45,7 +45,7 @@ fn write_page(path: &Path, reports: &[Report]) -> Result<(), Failure> {
 }
 
 /// What was named and is no report is the caller's mistake; what cannot be read or written may be no one's.
-fn failure(error: ReportError) -> Failure {
+pub(super) fn failure(error: ReportError) -> Failure {
     match error {
         ReportError::Io { .. } => Failure::Runtime(error.into()),
         error => Failure::Usage(error.into()),
@@ -53,7 +53,7 @@ fn failure(error: ReportError) -> Failure {
 }
 
 /// Blocks only where someone looks, in a locale that has them.
-fn glyphs() -> Glyphs {
+pub(super) fn glyphs() -> Glyphs {
     let locale = ["LC_ALL", "LC_CTYPE", "LANG"]
         .iter()
         .find_map(|name| std::env::var(name).ok().filter(|v| !v.is_empty()));
@@ -62,7 +62,7 @@ fn glyphs() -> Glyphs {
 }
 
 /// The outcome at the head of a line, in its colour.
-fn painted(text: &str) -> String {
+pub(super) fn painted(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 32);
     for line in text.lines() {
         let outcome = Outcome::ALL.into_iter().find(|outcome| line.starts_with(&format!("{outcome}: ")));

@@ -177,7 +177,8 @@ Spans: `100ms`, `30s`, `5m`, `1h`. Counts: `250000`, `250_000`, `250k`, `1.5M`. 
 counts: `40,20,0`, in the file `[40, 20, 0]`. Switches: the flag alone says yes, `--outer=false` says no.
 
 What only steers a single call is a flag and nothing else: `config --reference`, of `report` `--out` and `--json`,
+of `gate` `--limit`, `--limit-time`, `--limit-memory`, `--limit-latency`, `--json`, `--markdown`,
 and of `quarantine` `--reason`, `--topic`, `--limit`, `--json`, `--yes`.
 
-Exit codes: 0 fine, 1 a verdict FAIL, 2 usage, 3 failure at run time, 4 measurement INVALID. A closed pipe is fine.
+Exit codes: 0 fine, 1 a verdict FAIL or a gate failed, 2 usage, 3 failure at run time, 4 measurement INVALID. A closed pipe is fine.
 ";

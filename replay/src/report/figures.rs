@@ -1,7 +1,7 @@
 //! Figures as people read them: three digits that matter, a unit, thousands apart.
 
 /// Nanoseconds with the unit that suits them: `850 ns`, `12.3 µs`, `4.56 ms`, `1.23 s`.
-pub(super) fn duration(ns: u64) -> String {
+pub(crate) fn duration(ns: u64) -> String {
     let ns = ns as f64;
     match ns {
         ns if ns < 999.5 => format!("{ns:.0} ns"),
@@ -23,7 +23,7 @@ pub(super) fn told(ns: Option<u64>, show: fn(u64) -> String) -> String {
 }
 
 /// A rate: `950/s`, `250k/s`, `1.25M/s`.
-pub(super) fn rate(per_s: f64) -> String {
+pub(crate) fn rate(per_s: f64) -> String {
     format!("{}/s", short(per_s))
 }
 
@@ -38,7 +38,7 @@ pub(super) fn short(number: f64) -> String {
 }
 
 /// Bytes: `512 MiB`, `1.5 GiB`.
-pub(super) fn bytes(bytes: u64) -> String {
+pub(crate) fn bytes(bytes: u64) -> String {
     let bytes = bytes as f64;
     match bytes {
         b if b < 1_024.0 => format!("{b:.0} B"),
@@ -49,12 +49,12 @@ pub(super) fn bytes(bytes: u64) -> String {
 }
 
 /// `1234567` as `1,234,567`.
-pub(super) fn thousands(count: u64) -> String {
+pub(crate) fn thousands(count: u64) -> String {
     grouped(&count.to_string())
 }
 
 /// Three digits that matter, no trailing zeros behind a dot; whole above a hundred.
-pub(super) fn three_digits(number: f64) -> String {
+pub(crate) fn three_digits(number: f64) -> String {
     let text = significant(number);
     if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
 }

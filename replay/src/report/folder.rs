@@ -92,22 +92,39 @@ pub fn read(path: &Path) -> Result<Report, ReportError> {
     let text = fs::read_to_string(&file).map_err(|error| io(&file, error))?;
     let named: Named = serde_json::from_str(&text).map_err(|error| malformed(&file, &error))?;
     if named.format != FORMAT {
-        let what = format!("its format is {:?}, this version reads {FORMAT:?}", named.format);
-        return Err(ReportError::Malformed { path: shown(&file), what });
+        return Err(other_format(&file, &named.format, FORMAT));
     }
     let report: Report = serde_json::from_str(&text).map_err(|error| malformed(&file, &error))?;
+    check(&file, &report)?;
+    Ok(report)
+}
+
+/// That a report is of this format, and that its figures are those of its histograms.
+///
+/// # Errors
+/// It is not, or they are not.
+pub(crate) fn check(file: &Path, report: &Report) -> Result<(), ReportError> {
+    if report.format != FORMAT {
+        return Err(other_format(file, &report.format, FORMAT));
+    }
     for series in &report.latencies {
         series
             .ns
             .histogram()
-            .map_err(|error| malformed(&file, &format!("{}: {error}", series.name.name())))?;
+            .map_err(|error| malformed(file, &format!("{}: {error}", series.name.name())))?;
     }
     for interval in &report.timeline {
         for ns in [&interval.end_to_end_ns, &interval.slip_ns] {
-            ns.histogram().map_err(|error| malformed(&file, &format!("at {} s: {error}", interval.at_s)))?;
+            ns.histogram().map_err(|error| malformed(file, &format!("at {} s: {error}", interval.at_s)))?;
         }
     }
-    Ok(report)
+    Ok(())
+}
+
+/// What is said of a file of another format.
+pub(crate) fn other_format(file: &Path, found: &str, wanted: &str) -> ReportError {
+    let what = format!("its format is {found:?}, this version reads {wanted:?}");
+    ReportError::Malformed { path: shown(file), what }
 }
 
 /// Writes a page to a file of its own, whole or not at all.
@@ -130,8 +147,8 @@ pub fn write_page(path: &Path, html: &str) -> Result<(), ReportError> {
 
 /// What every version of the format has.
 #[derive(serde::Deserialize)]
-struct Named {
-    format: String,
+pub(crate) struct Named {
+    pub(crate) format: String,
 }
 
 fn json_in(folder: &Path) -> Result<PathBuf, ReportError> {
@@ -167,11 +184,11 @@ fn part_of(path: &Path) -> PathBuf {
     PathBuf::from(name)
 }
 
-fn io(path: &Path, error: std::io::Error) -> ReportError {
+pub(crate) fn io(path: &Path, error: std::io::Error) -> ReportError {
     ReportError::Io { path: shown(path), error }
 }
 
-fn malformed(path: &Path, what: &impl ToString) -> ReportError {
+pub(crate) fn malformed(path: &Path, what: &impl ToString) -> ReportError {
     ReportError::Malformed { path: shown(path), what: what.to_string() }
 }
 

@@ -154,7 +154,7 @@ fn comparison_block(comparison: &Comparison, others: &[usize]) -> String {
 }
 
 /// Text behind a head, broken between words; further lines stand under the first one's text.
-fn wrapped(out: &mut String, head: &str, text: &str) {
+pub(crate) fn wrapped(out: &mut String, head: &str, text: &str) {
     let indent = head.chars().count();
     let clean: String = text.chars().map(|c| if c.is_control() { '?' } else { c }).collect();
     let mut line = head.to_owned();
@@ -183,7 +183,7 @@ fn pieces(word: &str, columns: usize) -> Vec<String> {
 }
 
 /// Without what old terminals cannot show.
-fn plain(text: String, glyphs: Glyphs) -> String {
+pub(crate) fn plain(text: String, glyphs: Glyphs) -> String {
     match glyphs {
         Glyphs::Unicode => text,
         Glyphs::Ascii => text
