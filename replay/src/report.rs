@@ -29,6 +29,7 @@ mod scale;
 mod svg;
 mod plot;
 mod charts;
+mod growth;
 mod stages;
 mod html;
 mod page;
@@ -43,6 +44,7 @@ pub use distribution::{
     Distribution, P50, P90, P99, P99_9, P99_99, P99_999, Quantile, nanos_histogram, percentile,
 };
 pub use folder::{ReportFolder, WrittenFiles, read, write_page};
+pub use growth::{GrowthPlot, GrowthPoint};
 pub use hgrm::hgrm;
 pub use hlog::hlog;
 pub use model::{

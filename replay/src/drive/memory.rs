@@ -290,8 +290,8 @@ const QUEUED_MAX: usize = 4;
 const FINISH_PAUSE_NS: u64 = 200_000;
 /// An engine that reads nothing for so long, although there is something to read, waits for what cannot come.
 const STUCK_NS: u64 = 15_000_000_000;
-/// What the partitions may hold: some 0.4 s at 1M/s. What does not fit waits with the sender, and is late.
-const LOG_BYTES_MAX: usize = 64 << 20;
+/// What the partitions may hold: some 0.2 s at 1M/s. What does not fit waits with the sender, and is late.
+const LOG_BYTES_MAX: usize = 32 << 20;
 /// From the engine's start to the first intended time, ns: its threads are up by then.
 const LEAD_NS: u64 = 20_000_000;
 

@@ -1,6 +1,6 @@
 //! A plot: axes with their grid, and marks placed by value. Enters values, leaves a drawing.
 
-use super::scale::{Scale, TICKS_ACROSS};
+use super::scale::{Scale, TICKS_ACROSS, Tick};
 use super::svg::{Anchor, Svg};
 
 /// A plot under way.
@@ -59,7 +59,7 @@ impl Plot {
             self.svg.line((self.left, y), (self.right, y), "grid");
             self.svg.text((self.left - 8.0, y + 4.0), Anchor::End, "tick", &tick.label);
         }
-        for tick in self.x.ticks(TICKS_ACROSS) {
+        for tick in self.ticks_across() {
             let x = self.at_x(tick.value);
             self.svg.line((x, self.bottom), (x, self.bottom + 4.0), "axis");
             self.svg.text((x, self.bottom + 18.0), Anchor::Middle, "tick", &tick.label);
@@ -68,6 +68,16 @@ impl Plot {
         self.svg.text((0.0, 13.0), Anchor::Start, "axis-name", frame.y_name);
         let under = self.bottom + MARGIN_BOTTOM - 4.0;
         self.svg.text((self.right, under), Anchor::End, "axis-name", frame.x_name);
+    }
+
+    /// Ticks of the horizontal axis; fewer where their labels would run into one another.
+    fn ticks_across(&self) -> Vec<Tick> {
+        let ticks = self.x.ticks(TICKS_ACROSS);
+        let half = |tick: &Tick| tick.label.chars().count() as f64 * LABEL_WIDTH / 2.0;
+        let collide = |pair: &[Tick]| {
+            self.at_x(pair[0].value) + half(&pair[0]) > self.at_x(pair[1].value) - half(&pair[1])
+        };
+        if ticks.windows(2).any(collide) { self.x.ticks(TICKS_ACROSS / 4.0) } else { ticks }
     }
 
     /// A line through the values that there are; it is broken where there is none.
@@ -188,6 +198,8 @@ fn spread(wanted: &[f64], gap: f64, low: f64, high: f64) -> Vec<f64> {
 const MARGIN_LEFT: f64 = 52.0;
 const MARGIN_TOP: f64 = 26.0;
 const MARGIN_BOTTOM: f64 = 38.0;
+/// Of a character of a tick's label, with a little room.
+const LABEL_WIDTH: f64 = 7.0;
 const TICK_HEIGHT: f64 = 45.0;
 const NAME_HEIGHT: f64 = 15.0;
 
