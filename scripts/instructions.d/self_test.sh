@@ -16,7 +16,7 @@ self_test() {
   told 3 "a count of zero" 's/\t40000000/\t0/'
   told 3 "a stage that is gone" '/^intern/d'
   told 3 "no counts at all" '/^[a-z]/d'
-  told 0 "a new stage" '$a emit\t1000\t0\t0' new
+  told 0 "a new stage" '1a emit\t1000\t0\t0' new
   sed 's/\t40000000/\t44000000/' "$dir/base" >"$dir/raised"
   told 0 "+10 %, recorded" 's/\t40000000/\t44100000/' allowed
   told 1 "+12 %, 10 recorded" 's/\t40000000/\t44800000/' MORE
