@@ -2,18 +2,24 @@
 
 use fastrand::Rng;
 use wellstream_core::decode::Plan;
-use wellstream_core::encode;
-use wellstream_core::record::{Input, Side, TankReading, WellReading};
-use wellstream_core::schemas;
+use wellstream_core::encode::{self, PartEncoder};
+use wellstream_core::record::{Input, PartitionId, Side, TankReading, WellReading};
+use wellstream_core::rules::ScoreRules;
+use wellstream_core::{schemas, score};
 
 /// How many of each: some 1.5 MB of bodies, as much as a fetch has.
 pub(crate) const READINGS: usize = 4_096;
 
 /// Everything that the stages work on.
+#[derive(Default)]
 pub(crate) struct Load {
     pub(crate) wells: Vec<WellReading<'static>>,
     pub(crate) tanks: Vec<TankReading<'static>>,
     pub(crate) inputs: Vec<Input>,
+    /// The row parts of a well and a tank each.
+    pub(crate) parts: Vec<[Vec<u8>; 2]>,
+    /// Their points and quality.
+    pub(crate) classes: Vec<[[u16; 2]; 2]>,
 }
 
 /// A plan and the bodies that are read by it.
@@ -26,7 +32,7 @@ pub(crate) struct Bodies {
 impl Load {
     pub(crate) fn new() -> Load {
         let mut rng = Rng::with_seed(5);
-        let mut load = Load { wells: Vec::new(), tanks: Vec::new(), inputs: Vec::new() };
+        let mut load = Load::default();
         for n in 0..READINGS {
             load.wells.push(well(&mut rng));
             load.tanks.push(tank(&mut rng));
@@ -35,8 +41,24 @@ impl Load {
                 partition: rng.u32(0..16),
                 offset: i64::try_from(n * 17).unwrap(),
             });
+            load.add_parts(n);
         }
         load
+    }
+
+    fn add_parts(&mut self, n: usize) {
+        let rules = ScoreRules::default();
+        let (well, tank, input) = (&self.wells[n], &self.tanks[n], self.inputs[n]);
+        let emission = score::well(well.methane_ppm.unwrap_or_default(), &rules);
+        let vapor = score::tank(tank.vapor_concentration_ppm.unwrap_or_default(), &rules);
+        let mut parts = [Vec::new(), Vec::new()];
+        let encoder = |side| PartEncoder::new(PartitionId { side, number: input.partition });
+        encoder(Side::Well).well(&mut parts[0], well, input.offset, input.time_ms, emission);
+        encoder(Side::Tank).tank(&mut parts[1], tank, input.offset, input.time_ms, vapor);
+        self.parts.push(parts);
+        let [emission, vapor] = [[emission.points, emission.quality], [vapor.points, vapor.quality]]
+            .map(|class| class.map(narrow));
+        self.classes.push([emission, vapor]);
     }
 
     /// By the normative schema, every field a value.
@@ -127,6 +149,10 @@ pub(crate) fn tank(rng: &mut Rng) -> TankReading<'static> {
 
 pub(crate) fn name(kind: &str, number: u32) -> &'static str {
     Box::leak(format!("{kind}-{number:05}").into_boxed_str())
+}
+
+fn narrow(n: u32) -> u16 {
+    u16::try_from(n).unwrap()
 }
 
 fn time_ms(rng: &mut Rng) -> i64 {

@@ -16,6 +16,7 @@ pub(crate) const UNSAFE_FILES: &[(&str, &str)] = &[
     ("connectors/src/kafka/batch.rs", "batch calls of librdkafka, which the safe wrapper does not offer"),
     ("core/src/prefetch.rs", "a prefetch is an intrinsic on a pointer; measured, see its head"),
     ("replay/tests/allocations.rs", "only an allocator can count allocations, and its trait is unsafe"),
+    ("core/benches/stages/counting.rs", "as in replay/tests/allocations.rs: the gate counts them per stage"),
 ];
 
 pub(crate) fn no_mod_rs(file: &SourceFile) -> Vec<String> {
