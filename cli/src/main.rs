@@ -35,9 +35,9 @@ fn main() -> ExitCode {
     }
 }
 
-/// The burden that scripts/gate --prove asks for: turns of work for each reading.
+/// The burden that scripts/gate --prove asks for: thousandths of the time that lanes and shards work.
 #[cfg(feature = "sabotage")]
 fn take_burden() {
-    let turns = std::env::var("WELLSTREAM_TEST_BURDEN").ok().and_then(|turns| turns.parse().ok());
-    wellstream_core::sabotage::set_burden(turns.unwrap_or(0));
+    let per_mille = std::env::var("WELLSTREAM_TEST_BURDEN").ok().and_then(|text| text.parse().ok());
+    wellstream_connectors::set_burden(per_mille.unwrap_or(0));
 }

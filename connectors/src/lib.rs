@@ -15,5 +15,9 @@ pub mod jsonl;
 pub mod count;
 pub mod fanout;
 pub mod runtime;
+#[cfg(feature = "sabotage")]
+mod burden;
 
+#[cfg(feature = "sabotage")]
+pub use burden::set_burden;
 pub use machine_clock::MachineClock;

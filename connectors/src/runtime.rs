@@ -201,6 +201,8 @@ impl<S: Source> Worker<S> {
                 let ended = now(clock);
                 if done > 0 {
                     shard.worked(ended.mono_ns - began.mono_ns);
+                    #[cfg(feature = "sabotage")]
+                    crate::burden::bear(clock, ended.mono_ns - began.mono_ns);
                 }
                 began = ended;
             }
@@ -209,7 +211,10 @@ impl<S: Source> Worker<S> {
                     Ok(taken) => {
                         done += taken;
                         if taken > 0 {
-                            lane.worked(now(clock).mono_ns - began.mono_ns);
+                            let worked_ns = now(clock).mono_ns - began.mono_ns;
+                            lane.worked(worked_ns);
+                            #[cfg(feature = "sabotage")]
+                            crate::burden::bear(clock, worked_ns);
                         }
                     }
                     Err(error) => {

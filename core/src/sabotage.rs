@@ -1,6 +1,5 @@
-//! Rules that a test breaks by hand, to see that the simulator notices; and a burden by which a build is made
-//! slower, to see that the gate of timings notices. Without the feature `sabotage` the question is answered
-//! "no" at compile time, and nothing of it is left in the program.
+//! Rules that a test breaks by hand, to see that the simulator notices. Without the feature `sabotage` the
+//! question is answered "no" at compile time, and nothing of it is left in the program.
 
 /// A rule of DESIGN sections 3, 4 and 6 that can be broken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -121,36 +120,5 @@ mod switched {
     }
 }
 
-#[cfg(feature = "sabotage")]
-mod burdened {
-    use std::hint::black_box;
-    use std::sync::atomic::{AtomicU32, Ordering};
-
-    /// Turns of work for each reading. Written once, before any lane runs; a lane that read it late would
-    /// only be burdened late.
-    static TURNS: AtomicU32 = AtomicU32::new(0);
-
-    /// Makes every lane of this process do so many turns of work, some nanoseconds each, for every reading: a
-    /// build that is slower by a known part, for the proof that the gate of timings sees it.
-    pub fn set_burden(turns_per_reading: u32) {
-        TURNS.store(turns_per_reading, Ordering::Relaxed);
-    }
-
-    /// Does the work for so many readings.
-    pub(crate) fn burden(readings: usize) {
-        let turns = readings as u64 * u64::from(TURNS.load(Ordering::Relaxed));
-        // Each turn needs the one before, so that it takes as long on any processor that can do them at once.
-        let mut value = turns;
-        for _ in 0..turns {
-            value = black_box(value.wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(23));
-        }
-        black_box(value);
-    }
-}
-
-#[cfg(feature = "sabotage")]
-pub(crate) use burdened::burden;
-#[cfg(feature = "sabotage")]
-pub use burdened::set_burden;
 #[cfg(feature = "sabotage")]
 pub use switched::{broken, set};

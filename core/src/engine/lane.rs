@@ -160,8 +160,6 @@ impl<S: Source> Lane<S> {
                 shared.progressed();
             }
             taken += polled.taken;
-            #[cfg(feature = "sabotage")]
-            crate::sabotage::burden(polled.taken);
             if desk.is_full() {
                 break;
             }
