@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::MachineClock;
 
-/// Thousandths of the time worked. Written once, before any engine runs; a thread that read it late would only
-/// be burdened late.
+/// Thousandths of the time worked. Written once, before any engine runs; a thread that read it late would
+/// only be burdened late.
 static PER_MILLE: AtomicU32 = AtomicU32::new(0);
 
 /// Makes lanes and shards of this process take so many thousandths more of the time that they work.

@@ -1,9 +1,9 @@
 //! Record batches, format 2: what a broker stores, a fetch brings and a produce request carries.
 //!
-//! Enters: the bytes of a partition's part of a fetch response, or records to send. Leaves: records that borrow from
-//! those bytes, in offset order, or a batch as it travels. Drops: nothing; what is left out on purpose (control
-//! batches, aborted transactions) is told apart by [`Batch::is_control`] and [`Aborted`], and the caller decides. A
-//! batch that a response ends in the middle of comes again with the next fetch.
+//! Enters: the bytes of a partition's part of a fetch response, or records to send. Leaves: records that
+//! borrow from those bytes, in offset order, or a batch as it travels. Drops: nothing; what is left out on
+//! purpose (control batches, aborted transactions) is told apart by [`Batch::is_control`] and [`Aborted`],
+//! and the caller decides. A batch that a response ends in the middle of comes again with the next fetch.
 //!
 //! Rules: KIP-98 (format 2, transactions), KIP-110 (zstd), and the log format in Kafka's documentation.
 //!

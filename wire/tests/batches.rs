@@ -228,11 +228,7 @@ fn what_is_too_large_when_unpacked_is_refused() {
 
 #[test]
 fn old_formats_are_named() {
-    let mut bytes = written(
-        &random_records(&mut Rng::with_seed(1)),
-        Compression::None,
-        Stamp::default(),
-    );
+    let mut bytes = written(&random_records(&mut Rng::with_seed(1)), Compression::None, Stamp::default());
     bytes[16] = 1;
     let refused = Batches::new(&bytes, Crc::Checked).next().unwrap().unwrap_err();
     assert_eq!(refused, BatchError::Format { magic: 1 });
@@ -315,4 +311,24 @@ fn batches_of_aborted_transactions_are_left_out_up_to_their_marker() {
         .map(|batch| batch.commits().unwrap())
         .collect();
     assert_eq!(markers, [false, true, true, false]);
+}
+
+/// The fuzzer's seeds: every codec, with headers and nulls, and a log with aborted transactions. Does nothing
+/// unless asked: `scripts/fuzz` names the folder.
+#[test]
+fn writes_the_seeds() {
+    let Ok(folder) = std::env::var("FUZZ_CORPUS") else { return };
+    std::fs::create_dir_all(&folder).unwrap();
+    let write = |name: String, bytes: &[u8]| std::fs::write(format!("{folder}/{name}"), bytes).unwrap();
+    for seed in 0..8 {
+        let mut rng = Rng::with_seed(seed);
+        let records = random_records(&mut rng);
+        for compression in Compression::ALL {
+            let bytes = written(&records, compression, random_stamp(&mut rng));
+            write(format!("{}-{seed}", compression.name()), &bytes);
+        }
+    }
+    let log =
+        [of_transaction(0, 0, true), marker(2, 0, false), of_transaction(3, 1, true), marker(5, 1, true)];
+    write("transactions".to_owned(), &log.concat());
 }

@@ -1,8 +1,8 @@
 //! Which batches a reader of committed records leaves out.
 //!
-//! A fetch with read_committed ends at the last stable offset and brings, beside the records, the transactions among
-//! them that were aborted: producer and first offset. Its batches from there on, up to the marker that ends it, are not
-//! to be seen (KIP-98).
+//! A fetch with read_committed ends at the last stable offset and brings, beside the records, the
+//! transactions among them that were aborted: producer and first offset. Its batches from there on, up to the
+//! marker that ends it, are not to be seen (KIP-98).
 
 use std::collections::HashSet;
 
@@ -40,7 +40,9 @@ impl Aborted {
     /// As `Batch::commits`: a control batch that holds no marker.
     pub fn judge(&mut self, batch: &Batch<'_>) -> Result<Verdict, super::BatchError> {
         let last_offset = batch.next_offset() - 1;
-        while let Some((producer_id, _)) = self.coming.pop_if(|(_, first_offset)| *first_offset <= last_offset) {
+        while let Some((producer_id, _)) =
+            self.coming.pop_if(|(_, first_offset)| *first_offset <= last_offset)
+        {
             self.open.insert(producer_id);
         }
         let producer_id = batch.stamp().producer_id;

@@ -25,13 +25,8 @@ pub enum Compression {
 
 impl Compression {
     /// Every codec, by its number.
-    pub const ALL: [Compression; 5] = [
-        Compression::None,
-        Compression::Gzip,
-        Compression::Snappy,
-        Compression::Lz4,
-        Compression::Zstd,
-    ];
+    pub const ALL: [Compression; 5] =
+        [Compression::None, Compression::Gzip, Compression::Snappy, Compression::Lz4, Compression::Zstd];
 
     /// The codec of a number.
     pub(super) fn of(codec: u8) -> Result<Compression, BatchError> {
@@ -66,9 +61,10 @@ impl Compression {
                 let mut encoder = flate2::write::GzEncoder::new(&mut *out, flate2::Compression::default());
                 encoder.write_all(records).and_then(|()| encoder.finish().map(drop))
             }
-            Compression::Snappy => {
-                snap::raw::Encoder::new().compress_vec(records).map(|packed| out.extend(packed)).map_err(into_io)
-            }
+            Compression::Snappy => snap::raw::Encoder::new()
+                .compress_vec(records)
+                .map(|packed| out.extend(packed))
+                .map_err(into_io),
             Compression::Lz4 => {
                 let mut encoder = lz4_flex::frame::FrameEncoder::new(&mut *out);
                 encoder.write_all(records).and_then(|()| encoder.finish().map(drop).map_err(io::Error::other))

@@ -30,8 +30,8 @@ impl<'a> Batches<'a> {
         Batches { rest: bytes, crc }
     }
 
-    /// How many bytes of the last batch the response has: 0 where it ends with a whole one. Once the iterator is
-    /// through.
+    /// How many bytes of the last batch the response has: 0 where it ends with a whole one. Once the iterator
+    /// is through.
     pub fn cut_bytes(&self) -> usize {
         self.rest.len()
     }
@@ -97,8 +97,8 @@ impl<'a> Batch<'a> {
         self.head.base_offset
     }
 
-    /// The offset behind its last record, when it was written: where reading goes on, also if compaction has taken
-    /// records from its end.
+    /// The offset behind its last record, when it was written: where reading goes on, also if compaction has
+    /// taken records from its end.
     pub fn next_offset(&self) -> i64 {
         self.head.base_offset + i64::from(self.head.last_offset_delta) + 1
     }
@@ -131,7 +131,8 @@ impl<'a> Batch<'a> {
     /// Its records. Packed ones are unpacked into `unpacker`, and borrow from it.
     ///
     /// # Errors
-    /// They cannot be unpacked, or are larger than is allowed. Errors of single records come from the iterator.
+    /// They cannot be unpacked, or are larger than is allowed. Errors of single records come from the
+    /// iterator.
     pub fn records<'r>(&self, unpacker: &'r mut Unpacker) -> Result<Records<'r>, BatchError>
     where
         'a: 'r,
