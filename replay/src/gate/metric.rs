@@ -131,7 +131,7 @@ impl Limits {
     }
 
     /// What an estimate comes to. An interval that lies on one side of the limit decides. One that holds the
-    /// limit leaves it to the ratio, if it is narrow ([`WIDTH_MAX`]) and the metric must be told.
+    /// limit leaves it to the ratio, if it is narrow (`WIDTH_MAX`) and the metric must be told.
     pub fn word(&self, metric: Metric, told: &Estimate) -> Word {
         let Some(limit) = self.of(metric) else { return Word::Told };
         let bound = 1.0 + limit;
