@@ -14,7 +14,7 @@ pub mod offsets;
 pub mod read;
 pub mod start;
 pub mod source;
-mod partitioner;
+
 mod quarantine;
 mod patience;
 mod producer;

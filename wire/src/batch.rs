@@ -41,4 +41,4 @@ pub use header::Stamp;
 pub use records::{Header, Headers, Record, Records};
 pub use unpack::{Compression, Unpacker};
 pub use walk::{Batch, Batches, Crc};
-pub use write::BatchWriter;
+pub use write::{BatchWriter, restamp};

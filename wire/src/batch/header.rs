@@ -80,6 +80,17 @@ impl Head {
     }
 }
 
+/// Patches the stamp of a whole batch; the checksum is the caller's.
+pub(super) fn put_stamp(batch: &mut [u8], stamp: Stamp) {
+    let [high, low] = [batch[ATTRIBUTES], batch[ATTRIBUTES + 1]];
+    let attributes = u16::from_be_bytes([high, low]) & !TRANSACTIONAL;
+    let transactional = if stamp.transactional { TRANSACTIONAL } else { 0 };
+    batch[ATTRIBUTES..ATTRIBUTES + 2].copy_from_slice(&(attributes | transactional).to_be_bytes());
+    batch[43..51].copy_from_slice(&stamp.producer_id.to_be_bytes());
+    batch[51..53].copy_from_slice(&stamp.producer_epoch.to_be_bytes());
+    batch[53..57].copy_from_slice(&stamp.base_sequence.to_be_bytes());
+}
+
 /// The bytes of a number at a place of the header.
 #[inline]
 pub(super) fn field<const N: usize>(bytes: &[u8; HEAD_BYTES], at: usize) -> [u8; N] {

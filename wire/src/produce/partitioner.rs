@@ -5,7 +5,8 @@
 ///
 /// # Panics
 /// If there are no partitions.
-pub(super) fn partition_of(key: &[u8], partitions: i32) -> i32 {
+#[must_use]
+pub fn partition_of(key: &[u8], partitions: i32) -> i32 {
     (murmur2(key) & i32::MAX) % partitions
 }
 
