@@ -29,8 +29,12 @@ mod transaction;
 mod record;
 mod state;
 mod send;
+mod codec;
+mod client;
+mod blocking;
 
 pub use call::{Answer, Call, GroupOffsets, OffsetPlace, ProducerIdentity, Request, Target};
+pub use client::Producer;
 pub use error::ProduceError;
 pub use partitioner::partition_of;
 pub use record::{OwnRecord, RefusedRecord};

@@ -22,7 +22,7 @@ const PARTITIONS: usize = 3;
 
 const CALM: Trouble = Trouble { breaks: 0, moves: 0, retriable: 0, any_code: 0 };
 const ROUGH: Trouble = Trouble { breaks: 15, moves: 5, retriable: 30, any_code: 0 };
-const HOSTILE: Trouble = Trouble { breaks: 15, moves: 5, retriable: 30, any_code: 10 };
+const HOSTILE: Trouble = Trouble { breaks: 20, moves: 5, retriable: 40, any_code: 15 };
 
 /// How the transactions of a history ended.
 #[derive(Debug, Default)]
@@ -188,9 +188,9 @@ fn committed_is_once_and_in_order_aborted_is_not_there_whatever_breaks() {
                 add(&mut sum, &history(seed, newer, trouble, kills));
             }
             // Trouble that never hits shows nothing; trouble that always does neither.
-            assert!(sum.committed > 2_000, "newer {newer}: {sum:?}");
+            assert!(sum.committed > 1_000, "newer {newer}: {sum:?}");
             assert!(!kills || sum.killed > 100, "newer {newer}: {sum:?}");
-            assert!(trouble.any_code == 0 || sum.aborted > 20 && sum.failed > 50, "newer {newer}: {sum:?}");
+            assert!(trouble.any_code == 0 || sum.aborted > 50 && sum.failed > 50, "newer {newer}: {sum:?}");
         }
     }
 }

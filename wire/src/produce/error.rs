@@ -2,6 +2,8 @@
 
 use kafka_protocol::ResponseError;
 
+use crate::error::WireError;
+
 use super::verdict::Api;
 
 /// What went wrong.
@@ -57,9 +59,9 @@ pub enum ProduceError {
         /// The last that was heard.
         last: String,
     },
-    /// What connections and brokers say; see [`crate::error`].
-    #[error("{0}")]
-    Wire(String),
+    /// What connections and brokers say.
+    #[error(transparent)]
+    Wire(#[from] WireError),
 }
 
 impl ProduceError {
@@ -70,7 +72,8 @@ impl ProduceError {
             ProduceError::NotDelivered { .. }
             | ProduceError::Aborted { .. }
             | ProduceError::NoAnswer { .. } => true,
-            ProduceError::Fenced { .. } | ProduceError::Refused { .. } | ProduceError::Wire(_) => false,
+            ProduceError::Wire(error) => error.retry_helps(),
+            ProduceError::Fenced { .. } | ProduceError::Refused { .. } => false,
         }
     }
 }

@@ -1,5 +1,7 @@
 //! A request of which one at a time is under way, with the pauses between its attempts.
 
+use std::time::Duration;
+
 use super::settings::{ProduceSettings, ns};
 
 /// The one request.
@@ -41,6 +43,11 @@ impl Pauses {
 
     pub(super) fn until_ns(&self) -> u64 {
         self.until_ns
+    }
+
+    /// One pause.
+    pub(super) fn after(now_ns: u64, pause: Duration) -> Pauses {
+        Pauses { until_ns: now_ns.saturating_add(ns(pause)), taken: 0 }
     }
 
     pub(super) fn next(&mut self, now_ns: u64, settings: &ProduceSettings) {

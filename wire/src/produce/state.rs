@@ -37,6 +37,8 @@ pub struct ProducerState {
     away_ns: u64,
     /// An idempotent producer waits for all answers, then numbers anew.
     pub(super) bumping: bool,
+    /// The last that was said of a connection.
+    heard: Option<String>,
     /// Where looking for a partition to serve begins.
     pub(super) first: usize,
 }
@@ -87,6 +89,7 @@ impl ProducerState {
             polled_ns: 0,
             away_ns: 0,
             bumping: false,
+            heard: None,
             first: 0,
         }
     }
@@ -122,6 +125,11 @@ impl ProducerState {
     #[must_use]
     pub fn is_newer(&self) -> bool {
         self.newer
+    }
+
+    /// What is wrong with a connection: said where a batch is given up.
+    pub fn heard(&mut self, what: String) {
+        self.heard = Some(what);
     }
 
     /// Where it stands.
@@ -279,7 +287,8 @@ impl ProducerState {
             return;
         }
         let (records, code) = (oldest.records, oldest.last_code);
-        let last = if code == 0 { "no answer".to_owned() } else { text(code) };
+        let heard = || self.heard.clone().unwrap_or_else(|| "no answer".to_owned());
+        let last = if code == 0 { heard() } else { text(code) };
         let (topic, partition) = self.partition(place);
         let seconds = self.settings.delivery_timeout.as_secs();
         let error = ProduceError::NotDelivered { topic: topic.to_owned(), partition, records, seconds, last };

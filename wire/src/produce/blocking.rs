@@ -1,0 +1,193 @@
+//! What a caller waits for, each with its bound: a producer that is ready, room for a record, everything
+//! delivered, the end of a transaction.
+
+use std::time::Duration;
+
+use crate::clock::Clock;
+use crate::cluster::Cluster;
+use crate::error::WireError;
+
+use super::call::GroupOffsets;
+use super::client::Producer;
+use super::error::ProduceError;
+use super::record::OwnRecord;
+use super::settings::{ProduceSettings, ns};
+use super::state::{Appended, Phase, ProducerState};
+use super::transaction::End;
+
+impl Producer {
+    /// A producer to these topics, each with the most that one batch of it may be, bytes; places are numbered
+    /// through in their order. It has its producer id, and with a transactional id whatever was open under
+    /// that is ended, when this returns.
+    ///
+    /// # Errors
+    /// A topic is missing, nobody answers in time, or a broker refuses.
+    pub fn open(
+        mut cluster: Cluster,
+        settings: ProduceSettings,
+        topics: &[(&str, usize)],
+        group: &str,
+        timeout: Duration,
+        clock: &dyn Clock,
+    ) -> Result<Producer, ProduceError> {
+        let until_ns = clock.now_ns().saturating_add(ns(timeout));
+        let names: Vec<&str> = topics.iter().map(|(name, _)| *name).collect();
+        let mut pause = settings.retry_pause_min;
+        loop {
+            let refreshed = cluster.refresh(&names, clock);
+            let missing = names.iter().find(|name| {
+                cluster.topic(name).is_none_or(|topic| topic.leaders.is_empty())
+            });
+            let error = match (refreshed, missing) {
+                (Ok(()), None) => break,
+                (Err(error), _) if !error.retry_helps() => return Err(error.into()),
+                (Err(error), _) => error,
+                (Ok(()), Some(topic)) => WireError::Unknown { topic: (*topic).to_owned(), partition: 0 },
+            };
+            if clock.now_ns() >= until_ns {
+                return Err(error.into());
+            }
+            clock.pause(pause);
+            pause = (pause * 2).min(settings.retry_pause_max);
+        }
+        let mut state = ProducerState::new(settings);
+        for (name, batch_bytes_max) in topics {
+            let partitions = cluster.topic(name).map_or(0, |topic| topic.leaders.len());
+            state.add_topic(name, i32::try_from(partitions).unwrap_or(i32::MAX), *batch_bytes_max);
+        }
+        let version = cluster.control(clock)?.feature("transaction.version");
+        state.set_transaction_version(version.unwrap_or(0));
+        let names = names.into_iter().map(str::to_owned).collect();
+        let mut producer = Producer::new(cluster, state, group, names);
+        producer.become_ready(timeout, clock)?;
+        Ok(producer)
+    }
+
+    /// Waits until it has an identity.
+    fn become_ready(&mut self, timeout: Duration, clock: &dyn Clock) -> Result<(), ProduceError> {
+        let until_ns = clock.now_ns().saturating_add(ns(timeout));
+        loop {
+            match self.state.phase() {
+                Phase::Ready => return Ok(()),
+                Phase::Uninitialized => self.state.init(),
+                Phase::FatalError(error) => return Err(error.clone()),
+                _ => {}
+            }
+            if clock.now_ns() >= until_ns {
+                return Err(self.silence("asking for a producer id", timeout));
+            }
+            if self.poll(clock) == 0 {
+                self.wait(SLICE, clock);
+            }
+        }
+    }
+
+    /// Begins a transaction; where the one before left something behind, after a new identity has been given.
+    ///
+    /// # Errors
+    /// There is none in time, or the transactional id was taken over.
+    pub fn begin(&mut self, clock: &dyn Clock) -> Result<(), ProduceError> {
+        self.become_ready(self.state.settings.end_timeout, clock)?;
+        self.state.begin(clock.now_ns());
+        Ok(())
+    }
+
+    /// Takes a record, serving connections while there is no room.
+    ///
+    /// # Errors
+    /// The producer cannot go on, or nothing is acknowledged for too long.
+    pub fn append(
+        &mut self,
+        place: usize,
+        timestamp_ms: i64,
+        record: OwnRecord<'_>,
+        clock: &dyn Clock,
+    ) -> Result<(), ProduceError> {
+        let now_ns = clock.now_ns();
+        if self.state.append(place, timestamp_ms, record, now_ns) == Appended::Taken {
+            return Ok(());
+        }
+        let timeout = self.state.settings.delivery_timeout + SLACK;
+        let until_ns = now_ns.saturating_add(ns(timeout));
+        loop {
+            if self.poll(clock) == 0 {
+                self.wait(SLICE, clock);
+            }
+            let now_ns = clock.now_ns();
+            if self.state.append(place, timestamp_ms, record, now_ns) == Appended::Taken {
+                return Ok(());
+            }
+            if now_ns >= until_ns {
+                return Err(self.silence("waiting for room", timeout));
+            }
+        }
+    }
+
+    /// Commits what was taken since [`Producer::begin`], with these offsets; `each` sees every cycle, and may
+    /// have an answer to refused records. What cannot be committed is aborted.
+    ///
+    /// # Errors
+    /// Nothing goes any more: fenced, refused. What became of the transaction is not known then.
+    pub fn commit(
+        &mut self,
+        offsets: Option<GroupOffsets>,
+        each: &mut dyn FnMut(&mut ProducerState),
+        clock: &dyn Clock,
+    ) -> Result<End, ProduceError> {
+        self.state.commit(offsets, clock.now_ns());
+        loop {
+            if let Some(end) = self.state.take_end() {
+                return Ok(end);
+            }
+            match self.state.phase() {
+                Phase::FatalError(error) => return Err(error.clone()),
+                // It ended before it was to be committed: its coordinator had given it up.
+                Phase::Uninitialized | Phase::Ready => return Ok(End::Unknown),
+                _ => {}
+            }
+            if self.poll(clock) == 0 {
+                self.wait(SLICE, clock);
+            }
+            each(&mut self.state);
+        }
+    }
+
+    /// Everything that was taken is acknowledged when this returns; `each` as in [`Producer::commit`].
+    ///
+    /// # Errors
+    /// Not in time, or refused.
+    pub fn flush(
+        &mut self,
+        each: &mut dyn FnMut(&mut ProducerState),
+        clock: &dyn Clock,
+    ) -> Result<(), ProduceError> {
+        let timeout = self.state.settings.delivery_timeout + SLACK;
+        let until_ns = clock.now_ns().saturating_add(ns(timeout));
+        self.state.flush(clock.now_ns());
+        loop {
+            if let Phase::FatalError(error) = self.state.phase() {
+                return Err(error.clone());
+            }
+            if self.state.is_flushed() {
+                return Ok(());
+            }
+            if clock.now_ns() >= until_ns {
+                return Err(self.silence("waiting for acknowledgements", timeout));
+            }
+            if self.poll(clock) == 0 {
+                self.wait(SLICE, clock);
+            }
+            each(&mut self.state);
+        }
+    }
+
+    fn silence(&self, what: &str, timeout: Duration) -> ProduceError {
+        let last = self.last_error.as_ref().map_or_else(|| "no error".to_owned(), ToString::to_string);
+        ProduceError::NoAnswer { what: what.to_owned(), seconds: timeout.as_secs(), last }
+    }
+}
+
+/// One wait.
+const SLICE: Duration = Duration::from_millis(10);
+/// More than the state's own bounds, which say what is wrong.
+const SLACK: Duration = Duration::from_secs(10);
