@@ -69,6 +69,16 @@ impl Default for MachineClock {
     }
 }
 
+impl wellstream_wire::clock::Clock for MachineClock {
+    fn now_ns(&self) -> u64 {
+        MachineClock::now_ns(self)
+    }
+
+    fn pause(&self, time: Duration) {
+        self.sleep(time);
+    }
+}
+
 /// A point of monotonic time until which something is waited for.
 #[derive(Clone, Copy, Debug)]
 pub struct Deadline {
