@@ -88,6 +88,16 @@ fn cpu_ns(id: rustix::time::ClockId) -> u64 {
     part(time.tv_sec, 1_000_000_000) + part(time.tv_nsec, 1)
 }
 
+impl wellstream_wire::clock::Clock for MachineClock {
+    fn now_ns(&self) -> u64 {
+        MachineClock::now_ns(self)
+    }
+
+    fn pause(&self, time: Duration) {
+        self.sleep(time);
+    }
+}
+
 /// A point of monotonic time until which something is waited for.
 #[derive(Clone, Copy, Debug)]
 pub struct Deadline {
