@@ -101,7 +101,7 @@ fn history(seed: u64, newer: bool, trouble: Trouble, kills: bool) -> Ends {
     }
     let committed = u64::try_from(network.broker.committed).unwrap();
     for place in 0..PARTITIONS {
-        let expected: Vec<u64> = (0..committed).filter(|n| *n as usize % PARTITIONS == place).collect();
+        let expected: Vec<u64> = (0..committed).filter(|n| n % 3 == place as u64).collect();
         assert_eq!(network.broker.visible(place), expected, "seed {seed}, partition {place}");
     }
     ends
@@ -219,7 +219,7 @@ fn idempotent_records_are_there_once_and_in_order() {
         }
         assert!(producer.is_flushed() && producer.bytes() == 0, "seed {seed}: {:?}", producer.phase());
         for place in 0..PARTITIONS {
-            let expected: Vec<u64> = (0..600).filter(|n| *n as usize % PARTITIONS == place).collect();
+            let expected: Vec<u64> = (0..600).filter(|n| n % 3 == place as u64).collect();
             assert_eq!(network.broker.appended(place), expected, "seed {seed}, partition {place}");
         }
     }

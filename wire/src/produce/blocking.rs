@@ -35,9 +35,8 @@ impl Producer {
         let mut pause = settings.retry_pause_min;
         loop {
             let refreshed = cluster.refresh(&names, clock);
-            let missing = names.iter().find(|name| {
-                cluster.topic(name).is_none_or(|topic| topic.leaders.is_empty())
-            });
+            let missing =
+                names.iter().find(|name| cluster.topic(name).is_none_or(|topic| topic.leaders.is_empty()));
             let error = match (refreshed, missing) {
                 (Ok(()), None) => break,
                 (Err(error), _) if !error.retry_helps() => return Err(error.into()),

@@ -84,7 +84,8 @@ impl Producer {
         self.look_up(clock);
         loop {
             let (leaders, now_ns) = (&self.leaders, clock.now_ns());
-            let Some(call) = self.state.next_call(now_ns, |place| leaders.get(place).copied().flatten()) else {
+            let Some(call) = self.state.next_call(now_ns, |place| leaders.get(place).copied().flatten())
+            else {
                 break;
             };
             self.send(call, clock);

@@ -226,9 +226,7 @@ fn produce(state: &ProducerState, batches: Vec<(usize, Bytes)>) -> ProduceReques
         match topics.iter_mut().find(|known| known.name.as_str() == topic) {
             Some(known) => known.partition_data.push(data),
             None => topics.push(
-                TopicProduceData::default()
-                    .with_name(TopicName(text(topic)))
-                    .with_partition_data(vec![data]),
+                TopicProduceData::default().with_name(TopicName(text(topic))).with_partition_data(vec![data]),
             ),
         }
     }
