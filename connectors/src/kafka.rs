@@ -14,9 +14,8 @@ pub mod offsets;
 pub mod read;
 pub mod start;
 pub mod source;
-
 mod quarantine;
-mod patience;
+pub(crate) mod patience;
 mod producer;
 pub mod sink;
 pub mod quarantined;

@@ -51,6 +51,24 @@ pub const QUARANTINE_BYTES_MAX: usize = 12 << 20;
 /// The most that one produce batch holds where a topic allows it: librdkafka's default, 1 MB.
 pub const BATCH_BYTES_MAX: usize = 1_000_000;
 
+/// How long a record may be on its way outside a transaction: a broker may be away for that long before the
+/// run ends.
+pub const DELIVERY_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// How long records wait for others to make a batch, as long as more of them come.
+pub const PRODUCE_LINGER: Duration = Duration::from_millis(2);
+
+/// How long a transaction may be open before its coordinator aborts it: many times what an epoch takes, and
+/// no longer than readers of committed records should be held up by a program that died.
+pub const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// One request of a transaction, or one connection for it: some of them fit into a transaction.
+pub const TRANSACTION_REQUEST_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// How long a producer id is waited for: what another program had open under the same transactional id is
+/// ended meanwhile, and a coordinator that has just started reads its log.
+pub const PRODUCER_READY_TIMEOUT: Duration = Duration::from_secs(60);
+
 /// Rows queued by one call.
 pub const PRODUCE_RECORDS: usize = 1_024;
 

@@ -7,7 +7,7 @@ use crate::limits::HURRY_TIME;
 use crate::machine_clock::Deadline;
 
 /// One wait.
-pub(super) struct Patience<'a> {
+pub(crate) struct Patience<'a> {
     deadline: Cell<Deadline>,
     hurry: &'a dyn Fn() -> bool,
     hurries: Cell<bool>,
@@ -15,12 +15,12 @@ pub(super) struct Patience<'a> {
 
 impl<'a> Patience<'a> {
     /// Up to `bound` from now, and no longer than [`HURRY_TIME`] from when `hurry` first says so.
-    pub(super) fn new(bound: Duration, hurry: &'a dyn Fn() -> bool) -> Patience<'a> {
+    pub(crate) fn new(bound: Duration, hurry: &'a dyn Fn() -> bool) -> Patience<'a> {
         Patience { deadline: Cell::new(Deadline::after(bound)), hurry, hurries: Cell::new(false) }
     }
 
     /// What is left of it, zero once it is over.
-    pub(super) fn left(&self) -> Duration {
+    pub(crate) fn left(&self) -> Duration {
         if !self.hurries.get() && (self.hurry)() {
             self.hurries.set(true);
             self.deadline.set(Deadline::after(self.deadline.get().left().min(HURRY_TIME)));
@@ -29,7 +29,7 @@ impl<'a> Patience<'a> {
     }
 
     /// Whether it is over.
-    pub(super) fn is_over(&self) -> bool {
+    pub(crate) fn is_over(&self) -> bool {
         self.left().is_zero()
     }
 }

@@ -64,7 +64,7 @@ impl KafkaSettings {
     }
 
     /// Whether waits are to be given up.
-    pub(super) fn gives_up(&self) -> bool {
+    pub(crate) fn gives_up(&self) -> bool {
         self.give_up.as_ref().is_some_and(|give_up| give_up.load(Ordering::Relaxed))
     }
 

@@ -15,16 +15,17 @@ use wellstream_core::encode;
 use wellstream_core::engine::{CommitOutcome, EpochOffsets, Output, Sink, SinkError, Wants};
 use wellstream_core::record::{Alarm, Reject, Row, RowBatch};
 use wellstream_core::rules::RulesHash;
+use wellstream_wire::produce::partition_of;
 
 use super::batch::{Outgoing, ProduceTopic};
 use super::offsets::OffsetCommitter;
-use super::partitioner::partition_of;
 use super::producer::{ProducerEvents, check, delivery_bound, drain, refuse, serve_events};
 use super::quarantine;
 use super::topics::Connection;
 use super::{KafkaError, TopicNames};
 use crate::limits::{BATCH_BYTES_MAX, PRODUCE_RECORDS, QUEUE_FULL_PAUSE};
 use crate::machine_clock::Deadline;
+use crate::outgoing::{self, FRAME_BYTES, QuarantineRecord};
 
 /// What a Kafka sink writes. With nothing it only commits offsets (`--sink count` on Kafka).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -33,6 +34,19 @@ pub struct KafkaOutputs {
     pub results: Option<ResultSchemas>,
     /// Late copies and quarantined records.
     pub quarantine: bool,
+}
+
+/// What is promised about repeats.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Delivery {
+    /// Results are acknowledged, then offsets are committed: after a crash between the two, results come
+    /// again.
+    AtLeastOnce,
+    /// Results and offsets are in one transaction.
+    ExactlyOnce {
+        /// Whose transactions: a program that starts under this id ends what another one had open.
+        transactional_id: String,
+    },
 }
 
 /// The ids that frame rows and alarms.
@@ -226,9 +240,7 @@ impl Outputs {
     fn alarms(&mut self, alarms: &[Alarm]) -> Result<(), SinkError> {
         let Some(results) = &self.results else { return Ok(()) };
         for alarm in alarms {
-            self.framed.clear();
-            encode::put_frame(&mut self.framed, results.schemas.alert);
-            encode::put_alarm(&mut self.framed, alarm, results.schemas.rules);
+            outgoing::put_alarm(&mut self.framed, alarm, results.schemas);
             let record =
                 BaseRecord::to(&self.names.alerts).key(alarm.facility.as_bytes()).payload(&self.framed[..]);
             send(&self.producer, record, self.bound)?;
@@ -239,19 +251,11 @@ impl Outputs {
     fn rejects(&mut self, rejects: &[Reject]) -> Result<(), SinkError> {
         let Some(topic) = &self.quarantine else { return Ok(()) };
         for reject in rejects {
-            let mut headers = quarantine::headers(reject, self.names.of(reject.partition.side));
-            let mut value = reject.value.as_deref();
-            if let Some(bytes) =
-                value.filter(|bytes| bytes.len() + quarantine::overhead_bytes(reject) > topic.bytes_max)
-            {
-                headers = quarantine::with_digest(headers, bytes);
-                value = None;
-            }
-            send(
-                &self.producer,
-                quarantine_record(&self.names, reject.key.as_deref(), value, headers),
-                self.bound,
-            )?;
+            let source = self.names.of(reject.partition.side);
+            let record = QuarantineRecord::of(reject, source, topic.bytes_max);
+            let headers = quarantine::owned(&record.headers);
+            let record = quarantine_record(&self.names, record.key, record.value, headers);
+            send(&self.producer, record, self.bound)?;
         }
         Ok(())
     }
@@ -349,6 +353,3 @@ fn await_room(producer: &BaseProducer<ProducerEvents>, deadline: Deadline) -> Re
     producer.poll(QUEUE_FULL_PAUSE);
     Ok(())
 }
-
-/// What a Confluent frame adds to a body.
-const FRAME_BYTES: usize = 5;

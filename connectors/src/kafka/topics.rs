@@ -20,7 +20,7 @@ use crate::machine_clock::Deadline;
 /// A client that asks: metadata, offsets, committed offsets. It reads no records.
 pub struct Connection {
     pub(super) consumer: BaseConsumer<Context>,
-    pub(super) settings: KafkaSettings,
+    pub(crate) settings: KafkaSettings,
 }
 
 /// One topic as the brokers describe it.
@@ -195,7 +195,7 @@ impl Connection {
     }
 
     /// The settings of a topic; none where the brokers do not let this user see them.
-    pub(super) fn topic_settings(&self, topic: &str) -> Result<HashMap<String, String>, KafkaError> {
+    pub(crate) fn topic_settings(&self, topic: &str) -> Result<HashMap<String, String>, KafkaError> {
         let request = || format!("asking for the settings of topic {topic}");
         let admin = self.admin()?;
         let specifiers = [ResourceSpecifier::Topic(topic)];

@@ -59,12 +59,19 @@ pub struct PartitionOffset {
 }
 
 /// Who commits: the consumer group's view at the epoch's start. Empty outside group membership.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GroupMetadata {
     /// The member id, empty for a consumer that assigns its partitions itself.
     pub member: String,
     /// The generation, -1 outside a group.
     pub generation: i32,
+}
+
+impl Default for GroupMetadata {
+    /// Outside a group.
+    fn default() -> Self {
+        GroupMetadata { member: String::new(), generation: -1 }
+    }
 }
 
 /// The offsets of every partition of the domain at the end of an epoch.

@@ -91,11 +91,28 @@ impl Producer {
         Ok(())
     }
 
-    /// Takes a record, serving connections while there is no room.
+    /// Takes a record, serving connections while there is no room. `now_ns` may be that of some records
+    /// before it.
     ///
     /// # Errors
-    /// The producer cannot go on, or nothing is acknowledged for too long.
+    /// Nothing is acknowledged for too long.
+    #[inline]
     pub fn append(
+        &mut self,
+        place: usize,
+        timestamp_ms: i64,
+        record: OwnRecord<'_>,
+        now_ns: u64,
+        clock: &dyn Clock,
+    ) -> Result<(), ProduceError> {
+        if self.state.append(place, timestamp_ms, record, now_ns) == Appended::Taken {
+            return Ok(());
+        }
+        self.append_patiently(place, timestamp_ms, record, clock)
+    }
+
+    #[inline(never)]
+    fn append_patiently(
         &mut self,
         place: usize,
         timestamp_ms: i64,
@@ -103,9 +120,6 @@ impl Producer {
         clock: &dyn Clock,
     ) -> Result<(), ProduceError> {
         let now_ns = clock.now_ns();
-        if self.state.append(place, timestamp_ms, record, now_ns) == Appended::Taken {
-            return Ok(());
-        }
         let timeout = self.state.settings.delivery_timeout + SLACK;
         let until_ns = now_ns.saturating_add(ns(timeout));
         loop {
@@ -122,15 +136,15 @@ impl Producer {
         }
     }
 
-    /// Commits what was taken since [`Producer::begin`], with these offsets; `each` sees every cycle, and may
-    /// have an answer to refused records. What cannot be committed is aborted.
+    /// Commits what was taken since [`Producer::begin`], with these offsets; `each` sees every cycle, may
+    /// have an answer to refused records, and says whether to go on. What cannot be committed is aborted.
     ///
     /// # Errors
     /// Nothing goes any more: fenced, refused. What became of the transaction is not known then.
     pub fn commit(
         &mut self,
         offsets: Option<GroupOffsets>,
-        each: &mut dyn FnMut(&mut ProducerState),
+        each: &mut dyn FnMut(&mut ProducerState) -> bool,
         clock: &dyn Clock,
     ) -> Result<End, ProduceError> {
         self.state.commit(offsets, clock.now_ns());
@@ -147,7 +161,9 @@ impl Producer {
             if self.poll(clock) == 0 {
                 self.wait(SLICE, clock);
             }
-            each(&mut self.state);
+            if !each(&mut self.state) {
+                return Ok(End::Unknown);
+            }
         }
     }
 
@@ -157,7 +173,7 @@ impl Producer {
     /// Not in time, or refused.
     pub fn flush(
         &mut self,
-        each: &mut dyn FnMut(&mut ProducerState),
+        each: &mut dyn FnMut(&mut ProducerState) -> bool,
         clock: &dyn Clock,
     ) -> Result<(), ProduceError> {
         let timeout = self.state.settings.delivery_timeout + SLACK;
@@ -176,7 +192,9 @@ impl Producer {
             if self.poll(clock) == 0 {
                 self.wait(SLICE, clock);
             }
-            each(&mut self.state);
+            if !each(&mut self.state) {
+                return Err(self.silence("waiting for acknowledgements", Duration::ZERO));
+            }
         }
     }
 

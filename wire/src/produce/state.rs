@@ -111,6 +111,13 @@ impl ProducerState {
         (&topic.name, i32::try_from(place - topic.first).unwrap_or(i32::MAX))
     }
 
+    /// How many partitions the topic has whose first place this is.
+    #[must_use]
+    pub fn partitions(&self, first: usize) -> usize {
+        let next = self.topics.iter().map(|topic| topic.first).find(|next| *next > first);
+        next.unwrap_or(self.queues.len()) - first
+    }
+
     fn topic(&self, place: usize) -> &Topic {
         let index = self.topics.partition_point(|topic| topic.first <= place);
         &self.topics[index - 1]
