@@ -4,133 +4,25 @@
 
 #[path = "support/live.rs"]
 mod live;
+#[path = "support/epochs.rs"]
+mod epochs;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use epochs::{ALL, alarm, epoch, offsets, read_all, reject, rows, set_topic_limit};
+use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::KafkaError as ClientError;
-use rdkafka::message::{Headers, Message};
 use rdkafka::producer::{BaseRecord, Producer};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
-use rdkafka::{ClientConfig, ClientContext};
 use sha2::{Digest, Sha256};
 use wellstream_connectors::MachineClock;
-use wellstream_connectors::kafka::sink::{KafkaOutputs, KafkaSink, ResultSchemas};
+use wellstream_connectors::kafka::sink::{KafkaOutputs, KafkaSink};
 use wellstream_connectors::kafka::topics::Connection;
-use wellstream_connectors::kafka::{KafkaError, KafkaSettings, TopicNames};
+use wellstream_connectors::kafka::{KafkaError, TopicNames};
 use wellstream_core::decode;
-use wellstream_core::encode::{Origin, PartEncoder, RowEncoder, RowTail};
-use wellstream_core::engine::{
-    CommitOutcome, EpochOffsets, GroupMetadata, Output, PartitionOffset, Sink, SinkError, Wants,
-};
-use wellstream_core::record::WellReading;
-use wellstream_core::record::{
-    Alarm, AlarmInForce, AlarmKind, Input, PartitionId, Reason, Reject, Row, RowBatch, Side, Status,
-};
-use wellstream_core::rules::{RulesHash, ScoreRules};
-use wellstream_core::score;
-
-const SCHEMAS: ResultSchemas = ResultSchemas { enriched: 11, alert: 12, rules: RulesHash(0xabc) };
-const ALL: KafkaOutputs = KafkaOutputs { results: Some(SCHEMAS), quarantine: true };
-
-#[derive(Debug, PartialEq, Eq)]
-struct Got {
-    partition: i32,
-    key: Option<Vec<u8>>,
-    value: Option<Vec<u8>>,
-    headers: Vec<(String, String)>,
-}
-
-/// Everything that a topic holds, partition by partition.
-fn read_all(settings: &KafkaSettings, connection: &Connection, topic: &str) -> Vec<Got> {
-    let mut config = ClientConfig::new();
-    config.set("bootstrap.servers", &settings.brokers).set("group.id", "reader");
-    config.set("enable.partition.eof", "true").set("isolation.level", "read_committed");
-    let consumer: BaseConsumer = config.create().unwrap();
-    let mut list = TopicPartitionList::new();
-    let partitions = connection.topic(topic).unwrap().partitions;
-    for number in 0..i32::try_from(partitions).unwrap() {
-        list.add_partition_offset(topic, number, Offset::Beginning).unwrap();
-    }
-    consumer.assign(&list).unwrap();
-    let (mut got, mut ended) = (Vec::new(), 0);
-    let clock = MachineClock::start();
-    while ended < partitions {
-        assert!(clock.elapsed() < Duration::from_secs(30), "{topic} has no end");
-        match consumer.poll(Duration::from_millis(200)) {
-            Some(Ok(record)) => got.push(Got {
-                partition: record.partition(),
-                key: record.key().map(<[u8]>::to_vec),
-                value: record.payload().map(<[u8]>::to_vec),
-                headers: record.headers().map(header_texts).unwrap_or_default(),
-            }),
-            Some(Err(ClientError::PartitionEOF(_))) => ended += 1,
-            Some(Err(error)) => panic!("{error}"),
-            None => {}
-        }
-    }
-    got
-}
-
-fn header_texts(headers: &impl Headers) -> Vec<(String, String)> {
-    let text = |bytes: Option<&[u8]>| String::from_utf8(bytes.unwrap().to_vec()).unwrap();
-    headers.iter().map(|header| (header.key.to_owned(), text(header.value))).collect()
-}
-
-fn rows(count: i64) -> RowBatch {
-    let mut batch = RowBatch::default();
-    for offset in 0..count {
-        let facility = format!("FAC-{}", offset % 97);
-        let facility_id = Some(&facility[..]);
-        let reading = WellReading { facility_id, methane_ppm: Some(650.5), ..WellReading::default() };
-        let input = Input { time_ms: 1_000 + offset, partition: 2, offset };
-        let mut part = Vec::new();
-        let (time_ms, status) = (input.time_ms, Status::Alert);
-        let class = score::well(650.5, &ScoreRules::default());
-        let encoder = PartEncoder::new(PartitionId { side: Side::Well, number: input.partition });
-        encoder.well(&mut part, &reading, &Origin { offset, time_ms, value: &[] }, class);
-        let tail = RowTail { time_ms, quality: 75, risk: 40, status };
-        let (value, key) = RowEncoder::new(RulesHash(1)).put(&mut batch.bytes, Some(&part), None, tail);
-        batch.rows.push(Row { well: Some(input), tank: None, time_ms, risk: 40, status, value, key });
-    }
-    batch
-}
-
-fn alarm(facility: &str, kind: AlarmKind, time_ms: i64, highest: u32) -> Alarm {
-    Alarm { facility: facility.into(), kind, time_ms, first_ms: 1_000, last_ms: time_ms, highest }
-}
-
-fn reject(offset: i64, value: Option<Vec<u8>>) -> Reject {
-    let partition = PartitionId { side: Side::Tank, number: 1 };
-    let (key, schema_id) = (Some(b"TANK-9".to_vec()), (offset % 2 == 0).then_some(7));
-    Reject { reason: Reason::BadMagic, partition, offset, timestamp_ms: 77, schema_id, key, value }
-}
-
-fn offsets(places: &[(Side, u32, i64, &str)]) -> EpochOffsets {
-    let partitions = places
-        .iter()
-        .map(|&(side, number, offset_next, metadata)| PartitionOffset {
-            partition: PartitionId { side, number },
-            offset_next,
-            metadata: metadata.to_owned(),
-        })
-        .collect();
-    EpochOffsets { partitions, group: GroupMetadata { member: String::new(), generation: -1 } }
-}
-
-fn epoch(
-    sink: &mut KafkaSink,
-    outputs: &[Output<'_>],
-    ends: &EpochOffsets,
-) -> Result<CommitOutcome, SinkError> {
-    sink.begin(1)?;
-    for output in outputs {
-        sink.append(*output)?;
-    }
-    sink.offsets(ends)?;
-    sink.commit()
-}
+use wellstream_core::engine::{CommitOutcome, EpochOffsets, Output, Sink, Wants};
+use wellstream_core::record::{AlarmInForce, AlarmKind, PartitionId, Reject, Side};
 
 #[test]
 fn rows_and_alarms_come_out_framed_keyed_and_where_java_would_put_them() {
@@ -233,17 +125,6 @@ fn what_the_broker_finds_too_large_goes_again_as_headers() {
     assert_eq!(of("0").value, None);
     assert!(of("0").headers.contains(&("ws.value_bytes".to_owned(), "200000".to_owned())), "{got:?}");
     assert_eq!(of("1").value.as_deref(), Some([2; 1_000].as_slice()));
-}
-
-fn set_topic_limit(settings: &KafkaSettings, topic: &str, bytes: &str) {
-    use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, ResourceSpecifier};
-    struct Quiet;
-    impl ClientContext for Quiet {}
-    let mut config = ClientConfig::new();
-    config.set("bootstrap.servers", &settings.brokers);
-    let admin: AdminClient<Quiet> = config.create_with_context(Quiet).unwrap();
-    let change = AlterConfig::new(ResourceSpecifier::Topic(topic)).set("max.message.bytes", bytes);
-    live::wait_for(admin.alter_configs([&change], &AdminOptions::new())).unwrap();
 }
 
 #[test]

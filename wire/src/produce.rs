@@ -14,8 +14,8 @@
 //!
 //! ```
 //! use wellstream_wire::produce::partition_of;
-//! // Where a Java client puts a key, too.
-//! assert_eq!(partition_of(b"FAC-17", 3), 2);
+//! // Where a Java client puts the key, too.
+//! assert_eq!(partition_of(b"foobar", 3), 0);
 //! ```
 
 mod partitioner;

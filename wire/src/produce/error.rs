@@ -1,8 +1,6 @@
 //! Why a producer cannot go on.
 
-use kafka_protocol::ResponseError;
-
-use crate::error::WireError;
+use crate::error::{ErrorCode, WireError};
 
 use super::verdict::Api;
 
@@ -78,12 +76,10 @@ impl ProduceError {
     }
 }
 
-/// Kafka's name of an error.
+/// Kafka's name of an error, and what can be done.
 pub(super) fn text(code: i16) -> String {
-    match ResponseError::try_from_code(code) {
-        Some(error) => error.to_string(),
-        None => format!("error {code}"),
-    }
+    let code = ErrorCode(code);
+    format!("{code}, {}", code.advice())
 }
 
 fn of(place: &Option<(String, i32)>) -> String {

@@ -22,6 +22,9 @@ pub(super) struct PartitionQueue {
     pub(super) sealed: VecDeque<Sealed>,
     pub(super) next_sequence: i32,
     next_ordinal: u64,
+    /// The leader has acknowledged something of this epoch: it knows which number comes next. Before, it may
+    /// take whatever comes first.
+    pub(super) is_known: bool,
     pub(super) pauses: Pauses,
     /// Where what is in flight was sent to.
     pub(super) node: i32,
@@ -106,7 +109,8 @@ impl PartitionQueue {
         let is_blocked = open.clone().any(|batch| batch.at == At::Refused);
         // Batches between the two that are acknowledged count: the broker must still remember the oldest.
         let span = self.sealed[next].ordinal - self.sealed[0].ordinal;
-        (!is_blocked && span < IN_FLIGHT_MAX && (next == 0 || self.node == node)).then_some(next)
+        let follows = next == 0 || (self.node == node && self.is_known);
+        (!is_blocked && span < IN_FLIGHT_MAX && follows).then_some(next)
     }
 
     /// It is on its way.
@@ -147,7 +151,7 @@ impl PartitionQueue {
 
     /// All that is left gets numbers from 0 on, under another identity.
     pub(super) fn renumber(&mut self, producer: ProducerIdentity, transactional: bool) {
-        self.next_sequence = 0;
+        (self.next_sequence, self.is_known) = (0, false);
         for batch in &mut self.sealed {
             let mut bytes = Vec::from(std::mem::take(&mut batch.bytes));
             restamp(&mut bytes, stamp(producer, self.next_sequence, transactional));
@@ -259,6 +263,9 @@ mod tests {
     #[test]
     fn five_are_on_their_way_and_what_failed_goes_before_what_stands_behind() {
         let mut queue = queue(7, 2);
+        queue.sent(0, 9, 3);
+        assert_eq!(queue.sendable(3, 0), None, "the first one goes alone");
+        (queue.sealed[0].at, queue.is_known) = (At::Waiting, true);
         for ticket in 0..5 {
             let index = queue.sendable(3, 0).unwrap();
             queue.sent(index, ticket, 3);

@@ -187,7 +187,8 @@ impl ProducerState {
         match verdict(Api::Produce, code) {
             Verdict::Done => {
                 self.done(place, index);
-                self.queues[place].pauses = Default::default();
+                let queue = &mut self.queues[place];
+                (queue.pauses, queue.is_known) = (Default::default(), true);
             }
             Verdict::Retry => self.again(place, ticket, code, now_ns),
             Verdict::Elsewhere => {

@@ -375,7 +375,7 @@ impl ProducerState {
         self.tickets.clear();
         for queue in &mut self.queues {
             queue.clear();
-            queue.next_sequence = 0;
+            (queue.next_sequence, queue.is_known) = (0, false);
         }
         (self.transaction.control, self.transaction.group) = Default::default();
     }

@@ -223,7 +223,9 @@ impl Broker {
         }
         let partition = &mut self.partitions[place];
         if stamp.producer_epoch > partition.epoch {
-            (partition.epoch, partition.next_sequence) = (stamp.producer_epoch, 0);
+            // Of whom a broker knows nothing, it takes whatever comes first.
+            let first = if partition.epoch == -1 { stamp.base_sequence } else { 0 };
+            (partition.epoch, partition.next_sequence) = (stamp.producer_epoch, first);
             partition.last.clear();
         }
         let records = i32::try_from(batch.len()).unwrap();
