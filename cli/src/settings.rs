@@ -43,6 +43,7 @@ pub(crate) struct Settings {
     pub(crate) join: JoinMode,
     pub(crate) outer: bool,
     pub(crate) delivery: Delivery,
+    pub(crate) transactional_id: Option<String>,
     pub(crate) from: String,
     pub(crate) until_end: bool,
     pub(crate) duration: Option<Span>,
@@ -246,8 +247,9 @@ impl Settings {
 
     /// What no single value shows.
     fn check(&self) -> Result<(), SettingsError> {
-        if self.delivery == Delivery::ExactlyOnce {
-            return Err(SettingsError::ExactlyOnce);
+        if self.transactional_id.as_deref().is_some_and(str::is_empty) {
+            let message = "it is empty".to_owned();
+            return Err(SettingsError::Value { place: "transactional_id".to_owned(), message });
         }
         if self.schema_registry.is_some() && self.schemas.is_some() {
             return Err(SettingsError::BothSchemas);
@@ -315,8 +317,6 @@ pub(crate) enum SettingsError {
     Later { name: String },
     #[error("settings: {message}")]
     Shape { message: String },
-    #[error("--delivery exactly-once is not in this version yet; at-least-once is what there is")]
-    ExactlyOnce,
     #[error("--schema-registry and --schemas exclude each other: both say how to read the topics")]
     BothSchemas,
     #[error("{what} needs --brokers")]

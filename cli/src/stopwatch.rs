@@ -96,6 +96,13 @@ pub(crate) struct TimedSink<K> {
     has_rows: bool,
 }
 
+impl<K> TimedSink<K> {
+    /// The sink that is watched.
+    pub(crate) fn sink_mut(&mut self) -> &mut K {
+        &mut self.sink
+    }
+}
+
 impl<K: Sink> Sink for TimedSink<K> {
     fn wants(&self) -> Wants {
         self.sink.wants()

@@ -163,10 +163,8 @@ fn a_hidden_secret_cannot_be_used() {
 #[test]
 fn settings_that_make_no_sense_are_usage_errors() {
     for (args, part) in [
-        (
-            &["run", "--delivery", "exactly-once"][..],
-            "not in this version yet; at-least-once is what there is",
-        ),
+        (&["run", "--delivery", "at-most-once"][..], "none of exactly-once, at-least-once"),
+        (&["run", "--transactional-id", ""], "empty"),
         (&["run", "--join", "latest", "--outer"], "--outer with --join latest"),
         (&["run", "--join", "left"], "none of all, nearest, asof, latest"),
         (&["run", "--duration", "10"], "no unit"),
@@ -187,8 +185,6 @@ fn settings_that_make_no_sense_are_usage_errors() {
             assert!(stderr.starts_with("error: ") && stderr.contains(part), "{args:?}: {stderr}");
         }
     }
-    let error = Call::new(&["run"]).file("delivery = 'exactly-once'").usage_error();
-    assert!(error.contains("not in this version"), "{error}");
     let error = Call::new(&["run"]).env("WELLSTREAM_REDIS", "redis://h").usage_error();
     assert!(error.contains("WELLSTREAM_REDIS is not in this version yet"), "{error}");
     let error = Call::new(&["run"]).file("group = 'x\n").usage_error();

@@ -19,6 +19,11 @@ impl FanoutSink {
         FanoutSink { followers, truth }
     }
 
+    /// From here on another sink decides: the one before came to no end that is known.
+    pub fn set_truth(&mut self, truth: Box<dyn Sink>) {
+        self.truth = truth;
+    }
+
     fn each(&mut self, mut act: impl FnMut(&mut dyn Sink) -> Result<(), SinkError>) -> Result<(), SinkError> {
         for follower in &mut self.followers {
             act(follower.as_mut())?;

@@ -17,6 +17,7 @@ pub mod source;
 mod quarantine;
 pub(crate) mod patience;
 mod producer;
+mod transaction;
 pub mod sink;
 pub mod quarantined;
 pub mod capture;

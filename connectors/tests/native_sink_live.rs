@@ -7,21 +7,41 @@ mod live;
 #[path = "support/epochs.rs"]
 mod epochs;
 
+use std::time::Duration;
+
 use epochs::{ALL, Got, alarm, epoch, offsets, read, read_all, reject, rows, set_topic_limit};
+use wellstream_connectors::MachineClock;
 use wellstream_connectors::kafka::sink::{Delivery, KafkaOutputs, KafkaSink};
 use wellstream_connectors::kafka::topics::Connection;
 use wellstream_connectors::kafka::{KafkaError, KafkaSettings, TopicNames};
 use wellstream_connectors::native::sink::NativeSink;
 use wellstream_core::engine::{CommitOutcome, EpochOffsets, GroupMetadata, Output, Sink, Wants};
 use wellstream_core::record::{AlarmKind, PartitionId, Reject, Side};
-use wellstream_wire::connection::ClientOptions;
 
 fn exactly_once(settings: &KafkaSettings) -> Delivery {
     Delivery::ExactlyOnce { transactional_id: format!("wellstream-{}", settings.group) }
 }
 
 fn open(connection: &Connection, names: &TopicNames, delivery: Delivery) -> Result<NativeSink, KafkaError> {
-    NativeSink::open(connection, &ClientOptions::default(), names, ALL, delivery)
+    NativeSink::open(connection, names, ALL, delivery)
+}
+
+/// Both clients keep the same promise.
+#[derive(Clone, Copy, Debug)]
+enum Client {
+    Native,
+    Rdkafka,
+}
+
+impl Client {
+    const BOTH: [Client; 2] = [Client::Native, Client::Rdkafka];
+
+    fn open(self, connection: &Connection, names: &TopicNames, delivery: &Delivery) -> Box<dyn Sink> {
+        match self {
+            Client::Native => Box::new(open(connection, names, delivery.clone()).unwrap()),
+            Client::Rdkafka => Box::new(KafkaSink::open_for(connection, names, ALL, delivery).unwrap()),
+        }
+    }
 }
 
 /// Without the input topic's name, which differs between two sets of topics.
@@ -88,8 +108,7 @@ fn offsets_come_back_with_their_metadata_and_an_empty_epoch_commits_them() {
         let Some((connection, settings, names)) = live::prepared("native-offsets", 2) else { return };
         let delivery = if exactly { exactly_once(&settings) } else { Delivery::AtLeastOnce };
         let outputs = if exactly { ALL } else { KafkaOutputs::default() };
-        let mut sink =
-            NativeSink::open(&connection, &ClientOptions::default(), &names, outputs, delivery).unwrap();
+        let mut sink = NativeSink::open(&connection, &names, outputs, delivery).unwrap();
         let metadata = format!("ws1;{};2;0;-;-;-;00000000000000ff", "A".repeat(200));
         for offset in 1..=20 {
             let mut ends = offsets(&[(Side::Well, 1, offset, &metadata), (Side::Tank, 0, 2 * offset, "t")]);
@@ -104,44 +123,53 @@ fn offsets_come_back_with_their_metadata_and_an_empty_epoch_commits_them() {
 
 #[test]
 fn what_is_not_committed_is_seen_by_nobody_and_the_next_one_ends_it_at_once() {
-    let Some((connection, settings, names)) = live::prepared("native-open", 2) else { return };
-    let mut first = open(&connection, &names, exactly_once(&settings)).unwrap();
-    let ends = offsets(&[(Side::Well, 0, 10, "first")]);
-    let batch = rows(1_000);
-    assert_eq!(epoch(&mut first, &[Output::Rows(&batch)], &ends).unwrap(), CommitOutcome::Committed);
-    // A program that dies in the middle of an epoch, with rows on the broker.
-    first.begin(2).unwrap();
-    let lost = rows(20_000);
-    let clock = wellstream_connectors::MachineClock::start();
-    while read(&settings, &connection, &names.enriched, "read_uncommitted").len() <= 1_000 {
-        first.append(Output::Rows(&lost)).unwrap();
-        clock.sleep(std::time::Duration::from_millis(5));
+    for client in Client::BOTH {
+        let Some((connection, settings, names)) = live::prepared("sink-open", 2) else { return };
+        let delivery = exactly_once(&settings);
+        let mut first = client.open(&connection, &names, &delivery);
+        let ends = offsets(&[(Side::Well, 0, 10, "first")]);
+        let batch = rows(1_000);
+        assert_eq!(epoch(&mut first, &[Output::Rows(&batch)], &ends).unwrap(), CommitOutcome::Committed);
+        // A program that dies in the middle of an epoch, with rows on the broker.
+        first.begin(2).unwrap();
+        let (lost, clock) = (rows(5_000), MachineClock::start());
+        let all = || read(&settings, &connection, &names.enriched, "read_uncommitted").len();
+        while all() <= 1_000 {
+            first.append(Output::Rows(&lost)).unwrap();
+            clock.sleep(Duration::from_millis(5));
+        }
+        drop(first);
+        // What it left open holds readers up for as long as a transaction may take; whoever comes ends it.
+        let mut second = client.open(&connection, &names, &delivery);
+        let known = connection.committed(&names, &[well(0)]).unwrap();
+        assert_eq!(known, [Some((10, "first".to_owned()))]);
+        assert_eq!(read_all(&settings, &connection, &names.enriched).len(), 1_000);
+        let ends = offsets(&[(Side::Well, 0, 20, "second")]);
+        assert_eq!(epoch(&mut second, &[Output::Rows(&batch)], &ends).unwrap(), CommitOutcome::Committed);
+        assert_eq!(read_all(&settings, &connection, &names.enriched).len(), 2_000);
+        assert!(all() > 2_000, "{client:?}");
     }
-    drop(first);
-    // What it left open holds readers up for as long as a transaction may take; whoever comes ends it.
-    let mut second = open(&connection, &names, exactly_once(&settings)).unwrap();
-    let known = connection.committed(&names, &[well(0)]).unwrap();
-    assert_eq!(known, [Some((10, "first".to_owned()))]);
-    assert_eq!(read_all(&settings, &connection, &names.enriched).len(), 1_000);
-    let ends = offsets(&[(Side::Well, 0, 20, "second")]);
-    assert_eq!(epoch(&mut second, &[Output::Rows(&batch)], &ends).unwrap(), CommitOutcome::Committed);
-    assert_eq!(read_all(&settings, &connection, &names.enriched).len(), 2_000);
-    assert!(read(&settings, &connection, &names.enriched, "read_uncommitted").len() > 2_000);
 }
 
 #[test]
 fn a_second_one_with_the_same_id_fences_the_first_which_says_so() {
-    let Some((connection, settings, names)) = live::prepared("native-fence", 2) else { return };
-    let batch = rows(100);
-    let ends = |offset| offsets(&[(Side::Well, 0, offset, "m")]);
-    // Between two transactions, and in the middle of one.
-    for in_transaction in [false, true] {
-        let mut first = open(&connection, &names, exactly_once(&settings)).unwrap();
+    // Each client against each, between two transactions and in the middle of one.
+    for (client, other, in_transaction) in [
+        (Client::Native, Client::Native, false),
+        (Client::Native, Client::Native, true),
+        (Client::Native, Client::Rdkafka, true),
+        (Client::Rdkafka, Client::Native, true),
+        (Client::Rdkafka, Client::Rdkafka, false),
+    ] {
+        let Some((connection, settings, names)) = live::prepared("sink-fence", 2) else { return };
+        let (delivery, batch) = (exactly_once(&settings), rows(100));
+        let ends = |offset| offsets(&[(Side::Well, 0, offset, "m")]);
+        let mut first = client.open(&connection, &names, &delivery);
         if in_transaction {
             first.begin(1).unwrap();
             first.append(Output::Rows(&batch)).unwrap();
         }
-        let mut second = open(&connection, &names, exactly_once(&settings)).unwrap();
+        let mut second = other.open(&connection, &names, &delivery);
         let error = match in_transaction {
             true => {
                 first.append(Output::Rows(&batch)).unwrap();
@@ -151,14 +179,15 @@ fn a_second_one_with_the_same_id_fences_the_first_which_says_so() {
             false => epoch(&mut first, &[Output::Rows(&batch)], &ends(5)).unwrap_err(),
         };
         let said = error.to_string();
-        assert!(said.contains("another instance") && said.contains("wellstream-test-native-fence"), "{said}");
+        let names_id = said.contains("another instance") && said.contains("wellstream-test-sink-fence");
+        assert!(names_id, "{client:?}, {other:?}: {said}");
         // And again, whatever it is asked.
         assert!(epoch(&mut first, &[], &ends(6)).is_err());
         let outcome = epoch(&mut second, &[Output::Rows(&batch)], &ends(7)).unwrap();
         assert_eq!(outcome, CommitOutcome::Committed);
+        assert_eq!(connection.committed(&names, &[well(0)]).unwrap(), [Some((7, "m".to_owned()))]);
+        assert_eq!(read_all(&settings, &connection, &names.enriched).len(), 100);
     }
-    assert_eq!(connection.committed(&names, &[well(0)]).unwrap(), [Some((7, "m".to_owned()))]);
-    assert_eq!(read_all(&settings, &connection, &names.enriched).len(), 200);
 }
 
 /// The topic's limit was lowered while we run: then the broker refuses.

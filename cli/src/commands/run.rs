@@ -3,6 +3,7 @@
 mod embedded;
 mod kafka;
 mod sinks;
+mod truth;
 
 use std::io::{self, Write};
 use std::sync::Arc;

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerGroupMetadata};
 use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use wellstream_core::engine::{CommitOutcome, EpochOffsets, SinkError};
@@ -164,7 +164,16 @@ impl OffsetCommitter {
         None
     }
 
-    fn list(&self, offsets: &EpochOffsets) -> Result<TopicPartitionList, KafkaError> {
+    /// As a producer of transactions names the group: nobody's member.
+    pub(super) fn group_metadata(&self) -> Result<ConsumerGroupMetadata, KafkaError> {
+        self.consumer.group_metadata().ok_or_else(|| KafkaError::Request {
+            request: format!("naming group {}", self.settings.group),
+            reason: "the client has none".to_owned(),
+            retry: false,
+        })
+    }
+
+    pub(super) fn list(&self, offsets: &EpochOffsets) -> Result<TopicPartitionList, KafkaError> {
         let places = offsets.partitions.iter().map(|p| (p.partition, Offset::Offset(p.offset_next)));
         let list = list_of(&self.names, places)?;
         // A list that was just made keeps the order in which it was filled.

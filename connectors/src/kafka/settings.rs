@@ -63,6 +63,12 @@ impl KafkaSettings {
         Ok(())
     }
 
+    /// Whether nothing was set by `-X`.
+    #[must_use]
+    pub fn has_no_overrides(&self) -> bool {
+        self.overrides.is_empty()
+    }
+
     /// Whether waits are to be given up.
     pub(crate) fn gives_up(&self) -> bool {
         self.give_up.as_ref().is_some_and(|give_up| give_up.load(Ordering::Relaxed))

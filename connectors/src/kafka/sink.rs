@@ -1,6 +1,6 @@
-//! Results to Kafka, at least once: everything of an epoch is acknowledged by all replicas before its offsets
-//! are committed. After a crash between the two the next run repeats the epoch; row ids let a reader drop the
-//! repeats.
+//! Results to Kafka through librdkafka. At least once: everything of an epoch is acknowledged by all replicas
+//! before its offsets are committed; after a crash between the two the next run repeats the epoch, and row
+//! ids let a reader drop the repeats. Exactly once: both are in one transaction.
 //!
 //! Enters: rows and alarms (encoded), rejected records. Leaves: `enriched-events` and `facility-alerts` keyed
 //! by facility, `quarantine`, and the group's offsets with their metadata. Drops: nothing; a full queue is
@@ -22,6 +22,7 @@ use super::offsets::OffsetCommitter;
 use super::producer::{ProducerEvents, check, delivery_bound, drain, refuse, serve_events};
 use super::quarantine;
 use super::topics::Connection;
+use super::transaction::{self, Transactions};
 use super::{KafkaError, TopicNames};
 use crate::limits::{BATCH_BYTES_MAX, PRODUCE_RECORDS, QUEUE_FULL_PAUSE};
 use crate::machine_clock::Deadline;
@@ -60,15 +61,17 @@ pub struct ResultSchemas {
     pub rules: RulesHash,
 }
 
-/// The at-least-once sink.
+/// The sink over librdkafka.
 pub struct KafkaSink {
     outputs: Option<Outputs>,
+    /// Exactly once, with outputs. Without any, only offsets are committed.
+    transactions: Option<Transactions>,
     committer: OffsetCommitter,
     offsets: EpochOffsets,
 }
 
 impl KafkaSink {
-    /// Opens the producer, and checks that the output topics are there.
+    /// Opens the producer, and checks that the output topics are there: at least once.
     ///
     /// # Errors
     /// A topic is missing, or a setting is refused.
@@ -77,10 +80,46 @@ impl KafkaSink {
         names: &TopicNames,
         outputs: KafkaOutputs,
     ) -> Result<KafkaSink, KafkaError> {
+        KafkaSink::open_for(connection, names, outputs, &Delivery::AtLeastOnce)
+    }
+
+    /// The same for either delivery. Exactly once, whatever was open under the transactional id is ended when
+    /// this returns: committed offsets are to be fetched after it.
+    ///
+    /// # Errors
+    /// A topic is missing, a setting is refused, or the transactional id cannot be had.
+    pub fn open_for(
+        connection: &Connection,
+        names: &TopicNames,
+        outputs: KafkaOutputs,
+        delivery: &Delivery,
+    ) -> Result<KafkaSink, KafkaError> {
         let writes = outputs.results.is_some() || outputs.quarantine;
-        let producing = writes.then(|| Outputs::open(connection, names, outputs)).transpose()?;
+        let producing = writes.then(|| Outputs::open(connection, names, outputs, delivery)).transpose()?;
         let committer = OffsetCommitter::open(&connection.settings, names)?;
-        Ok(KafkaSink { outputs: producing, committer, offsets: EpochOffsets::default() })
+        let transactions = match (&producing, delivery) {
+            (Some(outputs), Delivery::ExactlyOnce { transactional_id }) => {
+                let group = committer.group_metadata()?;
+                Some(Transactions::open(&outputs.producer, transactional_id, group)?)
+            }
+            _ => None,
+        };
+        Ok(KafkaSink { outputs: producing, transactions, committer, offsets: EpochOffsets::default() })
+    }
+
+    fn commit_transaction(&mut self) -> Result<CommitOutcome, SinkError> {
+        let (Some(outputs), Some(transactions)) = (&mut self.outputs, &self.transactions) else {
+            return self.committer.commit(&self.offsets);
+        };
+        if let Err(error) = outputs.deliver() {
+            tracing::warn!("{error}");
+            return match outputs.producer.client().fatal_error() {
+                Some((code, said)) => Err(transactions.refuse_code(Some(code), &said)),
+                None => transactions.abort(&outputs.producer, None),
+            };
+        }
+        let list = self.committer.list(&self.offsets).map_err(|error| refuse(error.to_string()))?;
+        transactions.commit(&outputs.producer, &list)
     }
 }
 
@@ -96,7 +135,10 @@ impl Sink for KafkaSink {
 
     fn begin(&mut self, _epoch: u64) -> Result<(), SinkError> {
         self.offsets.partitions.clear();
-        Ok(())
+        match (&self.outputs, &self.transactions) {
+            (Some(outputs), Some(transactions)) => transactions.begin(&outputs.producer),
+            _ => Ok(()),
+        }
     }
 
     fn append(&mut self, output: Output<'_>) -> Result<(), SinkError> {
@@ -115,6 +157,9 @@ impl Sink for KafkaSink {
     }
 
     fn commit(&mut self) -> Result<CommitOutcome, SinkError> {
+        if self.transactions.is_some() {
+            return self.commit_transaction();
+        }
         if let Some(outputs) = &mut self.outputs {
             outputs.deliver()?;
         }
@@ -148,6 +193,7 @@ impl Outputs {
         connection: &Connection,
         names: &TopicNames,
         outputs: KafkaOutputs,
+        delivery: &Delivery,
     ) -> Result<Outputs, KafkaError> {
         let mut batch_bytes_max = BATCH_BYTES_MAX;
         let mut message_bytes_max = BATCH_BYTES_MAX;
@@ -177,7 +223,10 @@ impl Outputs {
             &connection.settings,
             quarantine.is_some().then_some(names.quarantine.as_str()),
         );
-        let config = connection.settings.producer_config(message_bytes_max, batch_bytes_max);
+        let mut config = connection.settings.producer_config(message_bytes_max, batch_bytes_max);
+        if let Delivery::ExactlyOnce { transactional_id } = delivery {
+            transaction::configure(&mut config, transactional_id);
+        }
         let bound = delivery_bound(&config);
         let producer: BaseProducer<ProducerEvents> = config
             .create_with_context(events)

@@ -49,6 +49,11 @@ impl Connection {
         Ok(connection)
     }
 
+    /// What it was opened with.
+    pub fn settings(&self) -> &KafkaSettings {
+        &self.settings
+    }
+
     fn await_broker(&self) -> Result<(), KafkaError> {
         let settings = &self.settings;
         let deadline = Deadline::after(settings.connect_timeout);

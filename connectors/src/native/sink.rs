@@ -14,7 +14,6 @@ use std::time::Duration;
 
 use wellstream_core::engine::{CommitOutcome, EpochOffsets, Output, Sink, SinkError, Wants};
 use wellstream_wire::cluster::Cluster;
-use wellstream_wire::connection::ClientOptions;
 use wellstream_wire::error::WireError;
 use wellstream_wire::offsets::Offsets;
 use wellstream_wire::produce::{
@@ -22,6 +21,7 @@ use wellstream_wire::produce::{
 };
 
 use super::outputs::Outputs;
+use super::{Unsupported, options};
 use crate::kafka::patience::Patience;
 use crate::kafka::sink::{Delivery, KafkaOutputs};
 use crate::kafka::topics::Connection;
@@ -54,17 +54,18 @@ impl NativeSink {
     /// the transactional id is ended when this returns: committed offsets are to be fetched after it.
     ///
     /// # Errors
-    /// A topic is missing, a broker refuses, or none answers in time.
+    /// A setting that the native client does not cover; a topic is missing, a broker refuses, or none answers
+    /// in time.
     pub fn open(
         connection: &Connection,
-        options: &ClientOptions,
         names: &TopicNames,
         outputs: KafkaOutputs,
         delivery: Delivery,
     ) -> Result<NativeSink, KafkaError> {
         let (clock, settings) = (MachineClock::start(), connection.settings.clone());
         let exactly = matches!(delivery, Delivery::ExactlyOnce { .. });
-        let mut options = options.clone();
+        let uncovered = |error: Unsupported| KafkaError::Setting { key: error.key, message: error.reason };
+        let mut options = options(&settings).map_err(uncovered)?;
         if exactly {
             options.request_timeout = options.request_timeout.min(TRANSACTION_REQUEST_TIMEOUT);
             options.connect_timeout = options.connect_timeout.min(TRANSACTION_REQUEST_TIMEOUT);

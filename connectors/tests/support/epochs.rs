@@ -77,8 +77,13 @@ pub fn header_texts(headers: &impl Headers) -> Vec<(String, String)> {
 }
 
 pub fn rows(count: i64) -> RowBatch {
+    rows_between(0, count)
+}
+
+/// Rows of these offsets of wells.
+pub fn rows_between(from: i64, to: i64) -> RowBatch {
     let mut batch = RowBatch::default();
-    for offset in 0..count {
+    for offset in from..to {
         let facility = format!("FAC-{}", offset % 97);
         let facility_id = Some(&facility[..]);
         let reading = WellReading { facility_id, methane_ppm: Some(650.5), ..WellReading::default() };

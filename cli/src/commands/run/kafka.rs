@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use wellstream_connectors::fanout::FanoutSink;
-use wellstream_connectors::kafka::sink::{KafkaOutputs, KafkaSink, ResultSchemas};
+use wellstream_connectors::kafka::sink::{KafkaOutputs, ResultSchemas};
 use wellstream_connectors::kafka::source::KafkaSource;
 use wellstream_connectors::kafka::topics::Connection;
 use wellstream_connectors::kafka::{KafkaError, KafkaSettings, TopicNames};
@@ -18,7 +18,7 @@ use wellstream_core::telemetry::Totals;
 use wellstream_replay::drive::Onlooker;
 use wellstream_replay::observe::ObservedSource;
 
-use super::Job;
+use super::{Job, truth};
 use crate::exit::Failure;
 use crate::settings::{KeyedBy, OnLostHistory, Settings, SinkChoice};
 use crate::stopwatch::TimedSink;
@@ -60,11 +60,13 @@ impl<'j, 's> Prepared<'j, 's> {
         let names = kafka::topics(settings);
         let readings = schemas::of_readings(settings)?;
         let connection = kafka::connect(&client)?;
+        let outputs = outputs(job, choices)?;
+        // What another program has open under our transactional id is ended before anybody asks what is
+        // committed.
+        let truth = truth::open(job.settings, &connection, &names, outputs).map_err(kafka::failure)?;
         let starts = facts(job, &connection, &names)?;
         let ends = starts.iter().map(|start| start.log_end).collect();
-        let outputs = outputs(job, choices)?;
-        let truth = KafkaSink::open(&connection, &names, outputs).map_err(kafka::failure)?;
-        let sink = job.stopwatch.sink(FanoutSink::new(followers, Box::new(truth)));
+        let sink = job.stopwatch.sink(FanoutSink::new(followers, truth));
         Ok(Prepared { job, client, names, readings, connection, starts, ends, outputs, sink })
     }
 
@@ -131,7 +133,9 @@ impl<'j, 's> Prepared<'j, 's> {
             }
             tracing::warn!("an epoch was not committed for sure: starting again from the committed offsets");
             self.sink = report.sink;
-            (self.connection, self.starts) = again(job, &self.client, &self.names)?;
+            let truth;
+            (self.connection, truth, self.starts) = again(job, &self.client, &self.names, self.outputs)?;
+            self.sink.sink_mut().set_truth(truth);
             self.bound();
         }
     }
@@ -144,19 +148,25 @@ fn facts(job: &Job<'_>, connection: &Connection, names: &TopicNames) -> Result<V
     connection.starts(names, kafka::start_from(settings), keyed_by_facility).map_err(kafka::failure)
 }
 
-/// Connects anew in the middle of a run: a broker in restart is waited for, but not for ever.
+/// A connection, the sink that decides, and what is committed.
+type Begun = (Connection, Box<dyn Sink>, Vec<PartitionStart>);
+
+/// Connects anew in the middle of a run: a broker in restart is waited for, but not for ever. The sink comes
+/// before the committed offsets, as at the start.
 fn again(
     job: &Job<'_>,
     client: &KafkaSettings,
     names: &TopicNames,
-) -> Result<(Connection, Vec<PartitionStart>), Failure> {
+    outputs: KafkaOutputs,
+) -> Result<Begun, Failure> {
     let deadline = Deadline::after(RECONNECT_TIME_MAX);
     let keyed_by_facility = job.settings.keyed_by == KeyedBy::Facility;
     loop {
         job.clock.park(RECONNECT_PAUSE);
         let attempt = Connection::open(client).and_then(|connection| {
+            let truth = truth::open(job.settings, &connection, names, outputs)?;
             let starts = connection.starts(names, kafka::start_from(job.settings), keyed_by_facility)?;
-            Ok((connection, starts))
+            Ok((connection, truth, starts))
         });
         match attempt {
             Ok(found) => return Ok(found),
