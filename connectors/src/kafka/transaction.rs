@@ -104,15 +104,14 @@ impl Transactions {
     }
 
     fn refuse(&self, error: &ClientError) -> SinkError {
+        self.refuse_code(error.rdkafka_error_code(), &plain(error))
+    }
+
+    /// What ends the run.
+    pub(super) fn refuse_code(&self, code: Option<RDKafkaErrorCode>, said: &str) -> SinkError {
+        use RDKafkaErrorCode as Code;
         let id = &self.transactional_id;
-        let fenced = matches!(
-            error.rdkafka_error_code(),
-            Some(
-                RDKafkaErrorCode::Fenced
-                    | RDKafkaErrorCode::ProducerFenced
-                    | RDKafkaErrorCode::InvalidProducerEpoch
-            )
-        );
+        let fenced = matches!(code, Some(Code::Fenced | Code::ProducerFenced | Code::InvalidProducerEpoch));
         refuse(match fenced {
             true => format!(
                 "another instance runs with transactional id {id}, or this one was stopped for longer than {} s. \
