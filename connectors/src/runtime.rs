@@ -201,8 +201,6 @@ impl<S: Source> Worker<S> {
                 let ended = now(clock);
                 if done > 0 {
                     shard.worked(ended.mono_ns - began.mono_ns);
-                    #[cfg(feature = "sabotage")]
-                    crate::burden::bear(clock, ended.mono_ns - began.mono_ns);
                 }
                 began = ended;
             }
@@ -211,10 +209,7 @@ impl<S: Source> Worker<S> {
                     Ok(taken) => {
                         done += taken;
                         if taken > 0 {
-                            let worked_ns = now(clock).mono_ns - began.mono_ns;
-                            lane.worked(worked_ns);
-                            #[cfg(feature = "sabotage")]
-                            crate::burden::bear(clock, worked_ns);
+                            lane.worked(now(clock).mono_ns - began.mono_ns);
                         }
                     }
                     Err(error) => {
@@ -223,6 +218,10 @@ impl<S: Source> Worker<S> {
                         return;
                     }
                 }
+            }
+            #[cfg(feature = "sabotage")]
+            if done > 0 {
+                crate::burden::bear(clock);
             }
             idle.after(done, clock);
         }

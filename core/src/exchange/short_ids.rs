@@ -60,7 +60,9 @@ impl<V: Copy + Default> ShortIds<V> {
 
     /// Adds an id that is not there.
     pub fn insert(&mut self, key: ShortKey, value: V) {
-        if (self.len + 1) * 4 > self.slots.len() * 3 {
+        // Half empty: ids lie all over the table, so a sparse one takes no more cache lines, and a lookup
+        // that ends at its first slot is one that the processor foresees.
+        if (self.len + 1) * 2 > self.slots.len() {
             let doubled = vec![(0, V::default()); self.slots.len() * 2];
             let old = std::mem::replace(&mut self.slots, doubled);
             old.into_iter().filter(|(key, _)| *key != 0).for_each(|(key, value)| self.put(key, value));
