@@ -1,8 +1,8 @@
 //! Kafka's wire format, straight from and to the socket.
 //!
 //! [`batch`] walks the record batches of a fetch in place and writes those of a produce request;
-//! [`connection`] carries requests and answers; [`cluster`] knows which broker leads what. No clock is read
-//! here and nothing sleeps by itself: see [`clock::Clock`].
+//! [`connection`] carries requests and answers; [`cluster`] knows which broker leads what; [`fetch`] reads
+//! partitions. No clock is read here and nothing sleeps by itself: see [`clock::Clock`].
 
 pub mod limits;
 pub mod clock;
@@ -11,3 +11,4 @@ pub mod batch;
 pub mod error;
 pub mod connection;
 pub mod cluster;
+pub mod fetch;

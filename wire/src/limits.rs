@@ -34,3 +34,13 @@ pub const BACKOFF_MIN: std::time::Duration = std::time::Duration::from_millis(50
 
 /// The longest pause before a broker is asked again.
 pub const BACKOFF_MAX: std::time::Duration = std::time::Duration::from_secs(2);
+
+/// Answers of which a partition holds something that is not taken: one is walked while the next ones come.
+pub const FETCH_CHUNKS_MAX: usize = 8;
+
+/// What unpacked records may keep of memory behind them, per partition.
+pub const UNPACKED_BYTES_KEPT: usize = 4 << 20;
+
+/// How long brokers may say that a topic or partition is not there until it counts as deleted: a broker that
+/// has just started, or a topic that was just made, takes a moment to be known.
+pub const UNKNOWN_GRACE: std::time::Duration = std::time::Duration::from_secs(5);

@@ -1,0 +1,440 @@
+//! Reads partitions straight off their leaders. Enters: topics, partitions, and the offset each starts at.
+//! Leaves: records in offset order that borrow from the answers' own bytes, and how far each partition goes.
+//! Drops: what a reader of committed records is not to see: aborted transactions and markers, whose offsets
+//! count as taken. Nothing else is left out, and nothing comes twice.
+//!
+//! Nothing blocks: a connection to each leader, whose next fetch is sent as soon as an answer is there and
+//! before it is walked; connecting and asking for leaders is done by errands, threads of their own. A leader
+//! that moves or a connection that is lost is told as [`News`] and tried again from the same offset; an
+//! offset that is not in the log any more, a topic that is gone or a batch that cannot be read is an error,
+//! behind all records before it.
+//!
+//! Rules: KIP-74 (sizes), KIP-98 (transactions), KIP-320 (leader epochs), KIP-516 (topic ids), KIP-595
+//! (diverging logs).
+
+mod errand;
+mod response;
+mod run;
+mod partition;
+mod bounds;
+mod link;
+mod metadata;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use crate::batch::{BatchError, Crc, Unpacker};
+use crate::clock::{Clock, nanoseconds};
+use crate::cluster::Cluster;
+use crate::error::{ErrorClass, ErrorCode, WireError};
+use crate::limits::UNKNOWN_GRACE;
+use errand::Errand;
+use link::{Answer, Link};
+use metadata::Metadata;
+use partition::{Fetched, Partition};
+
+pub use response::{Head, Part, TopicKey, VERSION_MAX, VERSION_MIN, read};
+pub use run::Run;
+
+/// How fetches are made.
+#[derive(Clone, Debug)]
+pub struct FetchSettings {
+    /// How long a broker waits for `min_bytes`.
+    pub max_wait: Duration,
+    /// What a broker waits for.
+    pub min_bytes: usize,
+    /// What one fetch asks of one partition; a larger batch comes alone.
+    pub partition_bytes: usize,
+    /// What one fetch asks of one broker.
+    pub bytes_max: usize,
+    /// A partition with as much buffered is left out of the next fetch.
+    pub queued_bytes: usize,
+    /// Whether checksums are compared.
+    pub crc: Crc,
+    /// What one batch may be when it is unpacked.
+    pub unpacked_bytes_max: usize,
+}
+
+impl Default for FetchSettings {
+    fn default() -> FetchSettings {
+        FetchSettings {
+            max_wait: Duration::from_millis(50),
+            min_bytes: 1,
+            partition_bytes: 1 << 20,
+            bytes_max: 50 << 20,
+            queued_bytes: 8 << 20,
+            crc: Crc::Checked,
+            unpacked_bytes_max: crate::limits::UNPACKED_BYTES_MAX,
+        }
+    }
+}
+
+/// Where reading of one partition starts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FetchStart {
+    /// The topic.
+    pub topic: String,
+    /// Its partition.
+    pub partition: i32,
+    /// The first offset to read.
+    pub offset: i64,
+}
+
+/// What happened to the brokers, since it was last asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum News {
+    /// It did not work; it is tried again.
+    Trouble(WireError),
+    /// It works again.
+    Works,
+}
+
+/// Reads some partitions, for one thread.
+pub struct Fetcher {
+    clock: Arc<dyn Clock>,
+    settings: FetchSettings,
+    topics: Vec<Topic>,
+    partitions: Vec<Partition>,
+    links: Vec<Link>,
+    metadata: Metadata,
+    /// Questions where the log of a partition is, whose offset is not in it.
+    bounds: Vec<(usize, Errand<Bounds>)>,
+    troubled: bool,
+    news: Option<News>,
+}
+
+/// First offset and end of a log.
+type Bounds = Result<(i64, i64), WireError>;
+
+struct Topic {
+    name: String,
+    /// Nil before it is known, and where brokers have none.
+    id: Uuid,
+}
+
+impl Fetcher {
+    /// Reads these partitions of a cluster. Nothing is sent before the first [`Fetcher::drive`].
+    pub fn new(
+        cluster: Cluster,
+        starts: &[FetchStart],
+        settings: FetchSettings,
+        clock: Arc<dyn Clock>,
+    ) -> Fetcher {
+        let mut topics: Vec<Topic> = Vec::new();
+        let mut partitions = Vec::with_capacity(starts.len());
+        for start in starts {
+            let known = topics.iter().position(|topic| topic.name == start.topic);
+            let topic = known.unwrap_or_else(|| {
+                topics.push(Topic { name: start.topic.clone(), id: Uuid::nil() });
+                topics.len() - 1
+            });
+            let unpacker = Unpacker::new(settings.unpacked_bytes_max);
+            let bytes = settings.partition_bytes;
+            partitions.push(Partition::new(topic, start.partition, start.offset, bytes, unpacker));
+        }
+        let metadata = Metadata::new(cluster);
+        Fetcher {
+            clock,
+            settings,
+            topics,
+            partitions,
+            links: Vec::new(),
+            metadata,
+            bounds: Vec::new(),
+            troubled: false,
+            news: None,
+        }
+    }
+
+    /// Sends and receives as far as it goes without waiting.
+    ///
+    /// # Errors
+    /// What no waiting mends, for the partition at this place of the starts, once all before it is taken.
+    pub fn drive(&mut self) -> Result<(), (usize, WireError)> {
+        let now_ns = self.clock.now_ns();
+        self.learn(now_ns)?;
+        for index in 0..self.links.len() {
+            match self.links[index].poll(&self.topics, &self.clock, now_ns) {
+                Ok(None) => {}
+                Ok(Some(answer)) => self.take_in(index, answer, now_ns),
+                Err(error) => {
+                    self.release(index);
+                    self.trouble(error, now_ns);
+                }
+            }
+        }
+        self.take_bounds(now_ns);
+        self.ask(now_ns);
+        let failed = self.partitions.iter().position(|p| p.failed.is_some() && p.is_drained());
+        match failed.and_then(|index| Some((index, self.partitions[index].failed.clone()?))) {
+            Some(failed) => Err(failed),
+            None => Ok(()),
+        }
+    }
+
+    /// Shows what comes next of the partition at this place of the starts: `show` says how many records of
+    /// the run it takes, from its front, and the offset behind the last of them. The others come again.
+    /// `None` where nothing is buffered.
+    ///
+    /// # Errors
+    /// A batch cannot be read; `show` has seen the records before it.
+    pub fn show(
+        &mut self,
+        index: usize,
+        show: &mut dyn FnMut(&mut Run<'_>) -> (usize, i64),
+    ) -> Option<Result<usize, WireError>> {
+        let crc = self.settings.crc;
+        let shown = self.partitions[index].show(crc, show)?;
+        Some(shown.map_err(|error| self.unreadable(index, error)))
+    }
+
+    /// All records below it have been taken; what is for nobody counts.
+    pub fn position(&self, index: usize) -> i64 {
+        self.partitions[index].position
+    }
+
+    /// Where the partition ends for a reader of committed records, as last heard; none before.
+    pub fn end(&self, index: usize) -> Option<i64> {
+        let partition = &self.partitions[index];
+        partition.end.map(|end| end.max(partition.position))
+    }
+
+    /// What happened since it was last asked.
+    pub fn news(&mut self) -> Option<News> {
+        self.news.take()
+    }
+
+    /// Connects to the leaders that have no connection, and sends what may be sent.
+    fn ask(&mut self, now_ns: u64) {
+        for index in 0..self.partitions.len() {
+            let Some(leader) = self.partitions[index].leader else { continue };
+            if !self.links.iter().any(|link| link.broker == leader.broker) {
+                self.links.push(Link::new(leader.broker));
+            }
+        }
+        for index in 0..self.links.len() {
+            let link = &mut self.links[index];
+            if link.is_ready(now_ns) {
+                let sent = link.fetch(&self.settings, &self.topics, &mut self.partitions, now_ns);
+                if let Err(error) = sent {
+                    self.release(index);
+                    self.trouble(error, now_ns);
+                }
+            } else if link.is_closed(now_ns) {
+                let Some(address) = self.metadata.address(link.broker) else { continue };
+                let is_wanted = self.partitions.iter().any(|p| p.leads(link.broker));
+                if is_wanted {
+                    link.open(address, self.metadata.options(), &self.clock);
+                }
+            }
+        }
+        let is_imbalanced = |link: &Link| link.lent() > self.settings.queued_bytes * self.partitions.len();
+        if self.links.iter().any(is_imbalanced) {
+            self.partitions.iter_mut().for_each(Partition::compact);
+        }
+    }
+
+    fn take_in(&mut self, link: usize, answer: Answer, now_ns: u64) {
+        let mut went_well = true;
+        for (index, part) in answer.parts {
+            let partition = &mut self.partitions[index];
+            partition.asked = false;
+            if !part.error.is_none() || part.diverging.is_some() {
+                went_well = false;
+                self.refused(link, index, &part, now_ns);
+                continue;
+            }
+            partition.backoff = Default::default();
+            partition.missing_since_ns = None;
+            let end =
+                if part.last_stable_offset >= 0 { part.last_stable_offset } else { part.high_watermark };
+            let fetched = Fetched { records: part.records, aborted: part.aborted, end };
+            if let Err(error) = partition.put(fetched, self.settings.partition_bytes) {
+                self.partitions[index].failed = Some(self.unreadable_at_end(index, error));
+            }
+        }
+        self.release(link);
+        if went_well && self.troubled && self.metadata.is_settled() && self.is_well() {
+            self.troubled = false;
+            self.metadata.calm();
+            self.news = Some(News::Works);
+        }
+    }
+
+    /// Whether each partition's leader is connected.
+    fn is_well(&self) -> bool {
+        self.partitions.iter().all(|partition| {
+            let leader = partition.leader.map(|leader| leader.broker);
+            self.links.iter().any(|link| Some(link.broker) == leader && link.is_well())
+        })
+    }
+
+    /// A partition was answered with an error.
+    fn refused(&mut self, link: usize, index: usize, part: &Part, now_ns: u64) {
+        let partition = &mut self.partitions[index];
+        let (topic, number) = (self.topics[partition.topic].name.clone(), partition.number);
+        let offset = partition.fetch_offset;
+        if let Some(end) = part.diverging {
+            partition.failed = Some(WireError::Truncated { topic, partition: number, offset, end });
+            return;
+        }
+        let code = part.error;
+        let error = WireError::Code {
+            broker: self.links[link].address(),
+            api: "Fetch",
+            what: format!("{topic}[{number}]"),
+            code,
+        };
+        if code == ErrorCode::OFFSET_OUT_OF_RANGE {
+            // The answer does not say where the log is. Until that is known it is not asked again.
+            let (leader, options, clock) =
+                (self.links[link].address(), self.metadata.options().clone(), Arc::clone(&self.clock));
+            let errand = Errand::start(move || bounds::ask(&leader, &options, &*clock, &topic, number));
+            partition.retry_at_ns = if errand.is_some() { u64::MAX } else { now_ns };
+            self.bounds.extend(errand.map(|errand| (index, errand)));
+            return;
+        }
+        match code.class() {
+            ErrorClass::Refresh => {
+                let is_missing =
+                    [ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, ErrorCode::UNKNOWN_TOPIC_ID].contains(&code);
+                if is_missing {
+                    partition.missing_since_ns.get_or_insert(now_ns);
+                }
+                partition.retry_at_ns = now_ns + nanoseconds(partition.backoff.pause());
+                self.trouble(error, now_ns);
+            }
+            ErrorClass::Retry => {
+                partition.retry_at_ns = now_ns + nanoseconds(partition.backoff.pause());
+                self.trouble(error, now_ns);
+            }
+            ErrorClass::Abort | ErrorClass::Fatal => partition.failed = Some(error),
+        }
+    }
+
+    /// Where the log of a partition is, whose offset is not in it: outside of it is the end.
+    fn take_bounds(&mut self, now_ns: u64) {
+        let mut found = Vec::new();
+        self.bounds.retain_mut(|(index, errand)| match errand.poll() {
+            Some(bounds) => {
+                found.push((*index, bounds));
+                false
+            }
+            None => true,
+        });
+        for (index, bounds) in found {
+            let partition = &mut self.partitions[index];
+            partition.retry_at_ns = now_ns + nanoseconds(partition.backoff.pause());
+            let offset = partition.fetch_offset;
+            match bounds {
+                Ok((log_start, log_end)) if offset < log_start || offset > log_end => {
+                    let (topic, partition_number) =
+                        (self.topics[partition.topic].name.clone(), partition.number);
+                    let failed = WireError::OutOfRange {
+                        topic,
+                        partition: partition_number,
+                        offset,
+                        log_start,
+                        log_end,
+                    };
+                    partition.failed = Some(failed);
+                }
+                // A leader that was just chosen did not know its end yet.
+                Ok(_) => {}
+                Err(error) => self.trouble(error, now_ns),
+            }
+        }
+    }
+
+    /// The partitions that a link was asked for are to be asked for again.
+    fn release(&mut self, link: usize) {
+        for index in self.links[link].take_asked() {
+            self.partitions[index].asked = false;
+        }
+    }
+
+    /// Something did not work: perhaps the leaders have moved.
+    fn trouble(&mut self, error: WireError, now_ns: u64) {
+        self.metadata.want(now_ns);
+        self.troubled = true;
+        self.news = Some(News::Trouble(error));
+    }
+
+    fn unreadable(&self, index: usize, error: BatchError) -> WireError {
+        self.batch_error(index, self.partitions[index].position, error)
+    }
+
+    fn unreadable_at_end(&self, index: usize, error: BatchError) -> WireError {
+        self.batch_error(index, self.partitions[index].fetch_offset, error)
+    }
+
+    fn batch_error(&self, index: usize, offset: i64, error: BatchError) -> WireError {
+        let partition = &self.partitions[index];
+        let topic = self.topics[partition.topic].name.clone();
+        WireError::Batch { topic, partition: partition.number, offset, error }
+    }
+
+    /// Takes in what the brokers said of the topics, and asks them if that is wanted.
+    fn learn(&mut self, now_ns: u64) -> Result<(), (usize, WireError)> {
+        let names: Vec<String>;
+        let finished = self.metadata.poll();
+        match finished {
+            Some(Ok(())) => self.settle(now_ns)?,
+            Some(Err(error)) => self.trouble(error, now_ns),
+            None => {}
+        }
+        if self.metadata.is_due(now_ns) {
+            names = self.topics.iter().map(|topic| topic.name.clone()).collect();
+            self.metadata.ask(names, &self.clock, now_ns);
+        }
+        Ok(())
+    }
+
+    fn settle(&mut self, now_ns: u64) -> Result<(), (usize, WireError)> {
+        let mut is_missing = false;
+        for index in 0..self.partitions.len() {
+            let partition = &mut self.partitions[index];
+            let topic = &mut self.topics[partition.topic];
+            let Some(facts) = self.metadata.topic(&topic.name) else { continue };
+            if !facts.id.is_nil() && !topic.id.is_nil() && facts.id != topic.id {
+                return Err((index, WireError::Remade { topic: topic.name.clone() }));
+            }
+            if facts.error.is_none() && !facts.id.is_nil() {
+                topic.id = facts.id;
+            }
+            let unknown = ErrorCode::UNKNOWN_TOPIC_OR_PARTITION;
+            let missing = facts.error.or((!facts.leaders.contains_key(&partition.number)).then_some(unknown));
+            match missing {
+                Some(code) if code.class() == ErrorClass::Fatal => {
+                    let (broker, what) = (self.metadata.broker(), topic.name.clone());
+                    return Err((index, WireError::Code { broker, api: "Metadata", what, code }));
+                }
+                Some(code) => {
+                    is_missing = true;
+                    let since_ns = *partition.missing_since_ns.get_or_insert(now_ns);
+                    let is_unknown = [unknown, ErrorCode::UNKNOWN_TOPIC_ID].contains(&code);
+                    if is_unknown && now_ns.saturating_sub(since_ns) >= nanoseconds(UNKNOWN_GRACE) {
+                        let (topic, partition) = (topic.name.clone(), partition.number);
+                        return Err((index, WireError::Unknown { topic, partition }));
+                    }
+                }
+                None => {
+                    let found = facts.leaders.get(&partition.number).copied().flatten();
+                    let known_epoch = partition.leader.map_or(-1, |leader| leader.epoch);
+                    match found {
+                        // A broker that lags behind what is known.
+                        Some(leader) if leader.epoch >= 0 && leader.epoch < known_epoch => is_missing = true,
+                        Some(leader) => partition.leader = Some(leader),
+                        None => is_missing = true,
+                    }
+                }
+            }
+        }
+        if is_missing {
+            self.metadata.want(now_ns);
+        }
+        Ok(())
+    }
+}
