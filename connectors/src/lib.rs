@@ -11,6 +11,7 @@ mod scratch;
 pub mod embedded;
 pub mod registry;
 pub mod kafka;
+pub mod native;
 pub mod jsonl;
 pub mod count;
 pub mod fanout;

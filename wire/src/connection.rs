@@ -32,7 +32,7 @@ use socket::Socket;
 use versions::Versions;
 
 pub use sasl::{Sasl, ScramHash};
-pub use tls::{Identity, tls_config};
+pub use tls::{Authorities, Identity, tls_config};
 
 /// How brokers are talked to.
 #[derive(Clone, Debug)]

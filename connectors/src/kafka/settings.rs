@@ -191,7 +191,7 @@ impl TopicNames {
     }
 
     /// `topic[number]`, as messages name a partition.
-    pub(super) fn partition(&self, partition: PartitionId) -> String {
+    pub(crate) fn partition(&self, partition: PartitionId) -> String {
         format!("{}[{}]", self.of(partition.side), partition.number)
     }
 }
