@@ -15,6 +15,7 @@ pub mod native;
 pub mod jsonl;
 pub mod count;
 pub mod fanout;
+mod pin;
 pub mod runtime;
 #[cfg(feature = "sabotage")]
 mod burden;

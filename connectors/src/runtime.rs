@@ -95,9 +95,13 @@ pub fn run<S: Source, K: Sink>(
         let _over = Over(&link.over);
         for (index, worker) in workers.iter_mut().enumerate() {
             let name = format!("worker-{index}");
-            let spawned = thread::Builder::new().name(name).spawn_scoped(scope, || {
+            let (link, clock) = (&link, &clock);
+            let spawned = thread::Builder::new().name(name).spawn_scoped(scope, move || {
                 let _over = Over(&link.over);
-                worker.work(&clock, &link);
+                if settings.pin {
+                    crate::pin::pin(index);
+                }
+                worker.work(clock, link);
             });
             if let Err(error) = spawned {
                 return Err(EngineError::Thread(error.to_string()));
