@@ -121,8 +121,10 @@ fn differential_transactions_committed_and_aborted_between_one_another() {
     let plain = live::producer(&settings, &[]);
     let writers = ["a", "b", "c"].map(|id| {
         let id = format!("{}-{id}", names.wells);
-        let writer =
-            live::producer(&settings, &[("transactional.id", &id), ("compression.type", "lz4"), ("linger.ms", "1")]);
+        let writer = live::producer(
+            &settings,
+            &[("transactional.id", &id), ("compression.type", "lz4"), ("linger.ms", "1")],
+        );
         writer.init_transactions(wait).unwrap();
         writer
     });
@@ -142,6 +144,7 @@ fn differential_transactions_committed_and_aborted_between_one_another() {
         }
         live::flush(&plain);
         for (number, writer) in writers.iter().enumerate() {
+            live::flush(writer);
             if (round + i32::try_from(number).unwrap()) % 3 == 0 {
                 writer.abort_transaction(wait).unwrap();
             } else {
@@ -220,10 +223,10 @@ fn differential_what_compaction_leaves() {
     }
     // It may be compacted on between two readings: then both are read again.
     for attempt in 0.. {
-        let result = std::panic::catch_unwind(|| {
+        let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             alike(&connection, &settings, &names, &[(well(0), 0)]);
             alike(&connection, &settings, &names, &[(well(0), 1_234)]);
-        });
+        }));
         match result {
             Ok(()) => break,
             Err(panic) if attempt == 3 => std::panic::resume_unwind(panic),
@@ -238,8 +241,23 @@ fn differential_what_javas_client_writes() {
     let tool = concat!(env!("CARGO_MANIFEST_DIR"), "/../scripts/kafka-tool");
     for codec in ["none", "gzip", "snappy", "lz4", "zstd"] {
         let mut produce = Command::new(tool);
-        produce.args(["perf-produce", "--topic", &names.wells, "--num-records", "3000", "--record-size", "300"]);
-        produce.args(["--throughput", "-1", "--transaction-duration-ms", "20", "--transactional-id", &names.wells]);
+        produce.args([
+            "perf-produce",
+            "--topic",
+            &names.wells,
+            "--num-records",
+            "3000",
+            "--record-size",
+            "300",
+        ]);
+        produce.args([
+            "--throughput",
+            "-1",
+            "--transaction-duration-ms",
+            "20",
+            "--transactional-id",
+            &names.wells,
+        ]);
         produce.arg("--producer-props").arg(format!("bootstrap.servers={}", settings.brokers));
         produce.args([format!("compression.type={codec}"), "batch.size=2000".to_owned()]);
         let output = produce.output().unwrap();
