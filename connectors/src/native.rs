@@ -6,6 +6,7 @@
 //! not cover (GSSAPI, OAUTHBEARER, settings of librdkafka's own) stays with that one: [`options()`] says so.
 
 mod options;
+pub mod choice;
 
 use std::sync::Arc;
 

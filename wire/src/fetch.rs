@@ -23,11 +23,13 @@ mod metadata;
 use std::sync::Arc;
 use std::time::Duration;
 
+use kafka_protocol::messages::{FetchRequest, ListOffsetsRequest, MetadataRequest};
 use uuid::Uuid;
 
 use crate::batch::{BatchError, Crc, Unpacker};
 use crate::clock::{Clock, nanoseconds};
 use crate::cluster::Cluster;
+use crate::connection::Connection;
 use crate::error::{ErrorClass, ErrorCode, WireError};
 use crate::limits::UNKNOWN_GRACE;
 use errand::Errand;
@@ -89,6 +91,17 @@ pub enum News {
     Trouble(WireError),
     /// It works again.
     Works,
+}
+
+/// The version of fetches that a broker is asked by, of those that are read here; also that it tells its
+/// partitions' leaders.
+///
+/// # Errors
+/// It has none of them.
+pub fn served(connection: &Connection) -> Result<i16, WireError> {
+    connection.version::<MetadataRequest>()?;
+    connection.version::<ListOffsetsRequest>()?;
+    connection.version_at_most::<FetchRequest>(VERSION_MAX)
 }
 
 /// Reads some partitions, for one thread.

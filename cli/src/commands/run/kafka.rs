@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use wellstream_connectors::fanout::FanoutSink;
 use wellstream_connectors::kafka::sink::{KafkaOutputs, KafkaSink, ResultSchemas};
-use wellstream_connectors::kafka::source::KafkaSource;
 use wellstream_connectors::kafka::topics::Connection;
 use wellstream_connectors::kafka::{KafkaError, KafkaSettings, TopicNames};
 use wellstream_connectors::machine_clock::Deadline;
+use wellstream_connectors::native::choice::Reader;
 use wellstream_connectors::runtime::{self, Control, Ending};
 use wellstream_core::decode::Schemas;
 use wellstream_core::engine::{LostHistory, PartitionStart, Resume, ResumePolicy, Shared, Sink, SourceError};
@@ -40,6 +40,7 @@ pub(crate) struct Prepared<'j, 's> {
     names: TopicNames,
     readings: Arc<dyn Schemas>,
     connection: Connection,
+    reader: Reader,
     starts: Vec<PartitionStart>,
     /// Where a bounded run ends, by the place in `starts`.
     ends: Vec<i64>,
@@ -60,12 +61,13 @@ impl<'j, 's> Prepared<'j, 's> {
         let names = kafka::topics(settings);
         let readings = schemas::of_readings(settings)?;
         let connection = kafka::connect(&client)?;
+        let reader = kafka::reader(settings, &client)?;
         let starts = facts(job, &connection, &names)?;
         let ends = starts.iter().map(|start| start.log_end).collect();
         let outputs = outputs(job, choices)?;
         let truth = KafkaSink::open(&connection, &names, outputs).map_err(kafka::failure)?;
         let sink = job.stopwatch.sink(FanoutSink::new(followers, Box::new(truth)));
-        Ok(Prepared { job, client, names, readings, connection, starts, ends, outputs, sink })
+        Ok(Prepared { job, client, names, readings, connection, reader, starts, ends, outputs, sink })
     }
 
     /// A bounded run ends at these offsets instead of those of now: whoever sends knows how far the log will
@@ -97,7 +99,8 @@ impl<'j, 's> Prepared<'j, 's> {
             let resume = resume(job, &self.connection, &self.names, &self.starts, self.outputs)?;
             let partitions_total = resume.partitions.len();
             let source = |places: &[(PartitionId, i64)]| {
-                KafkaSource::open(&self.client, &self.names, places, partitions_total)
+                self.reader
+                    .open(&self.client, &self.names, places, partitions_total)
                     .map(|source| {
                         let source = job.stopwatch.source(source);
                         match onlooker {
