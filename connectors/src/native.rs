@@ -2,7 +2,7 @@
 //! partitions and where each starts. Leaves: borrowed records in offset order, the end of each partition as
 //! the broker tells it. Drops: nothing; what the visitor does not take is offered again.
 //!
-//! It does what [`KafkaSource`](crate::kafka::source::KafkaSource) does, at a sixth of the CPU. What it does
+//! It does what [`KafkaSource`](crate::kafka::source::KafkaSource) does. What it does
 //! not cover (GSSAPI, OAUTHBEARER, settings of librdkafka's own) stays with that one: [`options()`] says so.
 
 mod options;

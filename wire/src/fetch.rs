@@ -55,6 +55,9 @@ pub struct FetchSettings {
     pub bytes_max: usize,
     /// A partition with as much buffered is left out of the next fetch.
     pub queued_bytes: usize,
+    /// What answers may hold of memory, per partition: beyond it what is not taken is copied out of them, so
+    /// that one partition that stands still does not keep the others' records.
+    pub held_bytes: usize,
     /// Whether checksums are compared.
     pub crc: Crc,
     /// What one batch may be when it is unpacked.
@@ -68,7 +71,8 @@ impl Default for FetchSettings {
             min_bytes: 1,
             partition_bytes: 1 << 20,
             bytes_max: 50 << 20,
-            queued_bytes: 8 << 20,
+            queued_bytes: 2 << 20,
+            held_bytes: 8 << 20,
             crc: Crc::Checked,
             unpacked_bytes_max: crate::limits::UNPACKED_BYTES_MAX,
         }
@@ -245,7 +249,7 @@ impl Fetcher {
                 }
             }
         }
-        let is_imbalanced = |link: &Link| link.lent() > self.settings.queued_bytes * self.partitions.len();
+        let is_imbalanced = |link: &Link| link.lent() > self.settings.held_bytes * self.partitions.len();
         if self.links.iter().any(is_imbalanced) {
             self.partitions.iter_mut().for_each(Partition::compact);
         }

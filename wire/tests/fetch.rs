@@ -40,8 +40,11 @@ fn marker(offset: i64, producer_id: i64, commits: bool) -> Vec<u8> {
     bytes
 }
 
-/// An answer with these partitions: aborted transactions and batches.
-fn answer(version: i16, partitions: &[(Vec<(i64, i64)>, Vec<u8>)]) -> Bytes {
+/// What an answer has of a partition: aborted transactions and batches.
+type Sent = (Vec<(i64, i64)>, Vec<u8>);
+
+/// An answer with these partitions.
+fn answer(version: i16, partitions: &[Sent]) -> Bytes {
     let parts = partitions.iter().zip(0..).map(|((aborted, records), number)| {
         let aborted = aborted.iter().map(|(producer_id, first)| {
             AbortedTransaction::default().with_producer_id((*producer_id).into()).with_first_offset(*first)
@@ -120,7 +123,7 @@ impl Log {
 
     /// What a broker sends from an offset on: batches from the one that holds it, and the aborted
     /// transactions that reach so far.
-    fn sent(&self, from: i64) -> (Vec<(i64, i64)>, Vec<u8>) {
+    fn sent(&self, from: i64) -> Sent {
         let aborted = self.aborted.iter().filter(|(_, _, marker)| *marker >= from);
         let batches = self.batches.iter().filter(|(_, end)| *end > from);
         let aborted = aborted.map(|(producer, first, _)| (*producer, *first)).collect();

@@ -70,10 +70,12 @@ pub fn fetch_settings(
 ) -> Result<FetchSettings, Unsupported> {
     let given = Given(&settings.overrides);
     let share = (settings.source_bytes_max / partitions_total.max(1)).max(FETCH_BYTES_MIN);
+    let partition_bytes = (share / 4).clamp(FETCH_BYTES_MIN, FETCH_BYTES_MAX);
     let mut fetch = FetchSettings {
-        // What is buffered, what is on its way, and what is unpacked: a share is for all of them.
-        queued_bytes: (share / 2).max(FETCH_BYTES_MIN),
-        partition_bytes: (share / 4).clamp(FETCH_BYTES_MIN, FETCH_BYTES_MAX),
+        partition_bytes,
+        // One answer is walked while the next one waits: more of them would only leave the caches.
+        queued_bytes: 2 * partition_bytes,
+        held_bytes: share,
         ..FetchSettings::default()
     };
     if let Some(wait_ms) = given.number("fetch.wait.max.ms")? {
@@ -306,12 +308,11 @@ mod tests {
     #[test]
     fn memory_is_shared_out_over_all_partitions() {
         let fetch = |partitions| fetch_settings(&settings(&[]), partitions).unwrap();
-        let most = |partitions: usize| {
-            partitions * (fetch(partitions).queued_bytes + fetch(partitions).partition_bytes)
-        };
         for partitions in [1, 6, 64, 256] {
-            assert!(most(partitions) <= crate::limits::SOURCE_BYTES_MAX, "{partitions}");
+            let fetch = fetch(partitions);
+            assert!(fetch.queued_bytes + fetch.partition_bytes <= fetch.held_bytes, "{partitions}");
+            assert!(fetch.held_bytes * partitions <= crate::limits::SOURCE_BYTES_MAX, "{partitions}");
         }
-        assert_eq!(fetch(100_000).queued_bytes, FETCH_BYTES_MIN);
+        assert_eq!(fetch(100_000).partition_bytes, FETCH_BYTES_MIN);
     }
 }

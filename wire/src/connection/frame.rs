@@ -10,7 +10,9 @@ use bytes::Bytes;
 use super::socket::{self, Socket};
 use crate::address::Address;
 use crate::error::WireError;
-use crate::limits::{FRAME_BYTES_FIRST, FRAME_BYTES_MAX, SPARE_BUFFERS, SPARE_BYTES_MAX};
+use crate::limits::{
+    FRAME_BYTES_FIRST, FRAME_BYTES_MAX, FRAME_BYTES_TRUSTED, SPARE_BUFFERS, SPARE_BYTES_MAX,
+};
 
 /// The answer that is being read, and buffers for the next.
 #[derive(Default)]
@@ -73,8 +75,14 @@ impl Frames {
         while self.read < self.bytes {
             if self.read == self.buffer.len() {
                 // What is claimed takes memory as it comes.
-                let room = (self.buffer.len() * 2).max(FRAME_BYTES_FIRST);
-                self.buffer.resize(room.min(self.bytes.max(FRAME_BYTES_FIRST)), 0);
+                let room =
+                    (self.buffer.len() * 2).clamp(FRAME_BYTES_FIRST, self.bytes.max(FRAME_BYTES_FIRST));
+                if self.buffer.is_empty() {
+                    // Fresh memory is zero already: asked for at once it is not written twice.
+                    self.buffer = vec![0; self.bytes.clamp(FRAME_BYTES_FIRST, FRAME_BYTES_TRUSTED)];
+                } else {
+                    self.buffer.resize(room, 0);
+                }
             }
             let end = self.bytes.min(self.buffer.len());
             let Some(count) = read_some(from, &mut self.buffer[self.read..end], broker)? else {
@@ -215,7 +223,7 @@ mod tests {
         while !claim.0.is_empty() {
             assert_eq!(frames.read_from(&mut claim, &broker()).unwrap(), None);
         }
-        assert!(frames.buffer.len() <= FRAME_BYTES_FIRST);
+        assert!(frames.buffer.len() <= FRAME_BYTES_TRUSTED);
         for absurd in [[0xFF; 4], *b"HTTP"] {
             let error = Frames::default().read_from(&mut absurd.as_slice(), &broker()).unwrap_err();
             assert!(matches!(error, WireError::TooLarge { .. }), "{error}");
