@@ -107,7 +107,7 @@ pub(crate) const KEYS: &[Key] = &[
     key("keyed_by", Kind::Choice(&["sensor", "facility"]), Some("sensor"), RUN | REPLAY, "WHAT", "What the readings' topics are keyed by: sensor or facility"),
     key("join", Kind::Choice(&["all", "nearest", "asof", "latest"]), Some("all"), RULES, "MODE", "Which pairs become rows: all, nearest, asof or latest"),
     key("outer", Kind::Switch, Some("false"), RULES, "BOOL", "Readings without a partner become rows too (nearest and asof: wells only)"),
-    key("kafka_client", Kind::Choice(&["auto", "native", "rdkafka"]), Some("auto"), RUN | REPLAY, "WHICH", "What readings are fetched by: native, rdkafka (librdkafka), or auto: native where it covers the brokers and -X"),
+    key("kafka_client", Kind::Choice(&["auto", "native", "rdkafka"]), Some("auto"), RUN | REPLAY, "WHICH", "What fetches readings: native, rdkafka, or auto: native where it covers brokers and -X"),
     key("delivery", Kind::Choice(&["at-least-once", "exactly-once"]), Some("at-least-once"), RUN, "HOW", "Delivery; this version has at-least-once"),
     key("from", Kind::Start, Some("committed"), RUN | RECORD, "WHERE", "Where to start without a commit: committed (else earliest), earliest, latest or a time"),
     key("until_end", Kind::Switch, Some("false"), RUN | RECORD, "BOOL", "Stop at the end offsets found at the start, and decide every open row"),
