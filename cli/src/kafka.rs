@@ -3,9 +3,10 @@
 use wellstream_connectors::kafka::start::From as StartFrom;
 use wellstream_connectors::kafka::topics::Connection;
 use wellstream_connectors::kafka::{KafkaError, KafkaSettings, TopicNames};
+use wellstream_connectors::native::choice::{ClientChoice, Reader};
 
 use crate::exit::Failure;
-use crate::settings::{Settings, StartAt};
+use crate::settings::{KafkaClient, Settings, StartAt};
 
 /// The clients' settings. Without `--brokers` the command cannot run.
 pub(crate) fn settings(settings: &Settings, command: &str) -> Result<KafkaSettings, Failure> {
@@ -43,6 +44,19 @@ pub(crate) fn start_from(settings: &Settings) -> StartFrom {
 /// Connects, and waits for the first answer.
 pub(crate) fn connect(kafka: &KafkaSettings) -> Result<Connection, Failure> {
     Connection::open(kafka).map_err(failure)
+}
+
+/// The client that readings are fetched by, with a word about why.
+pub(crate) fn reader(settings: &Settings, kafka: &KafkaSettings) -> Result<Reader, Failure> {
+    let choice = match settings.kafka_client {
+        KafkaClient::Auto => ClientChoice::Auto,
+        KafkaClient::Native => ClientChoice::Native,
+        KafkaClient::Rdkafka => ClientChoice::Rdkafka,
+    };
+    let reader = Reader::choose(kafka, choice).map_err(failure)?;
+    let client = if reader.is_native { "native" } else { "rdkafka" };
+    tracing::info!("readings are fetched by the {client} client: {}", reader.why);
+    Ok(reader)
 }
 
 /// A property that the client does not know is the operator's slip; everything else happened at run time.

@@ -42,6 +42,7 @@ pub(crate) struct Settings {
     pub(crate) keyed_by: KeyedBy,
     pub(crate) join: JoinMode,
     pub(crate) outer: bool,
+    pub(crate) kafka_client: KafkaClient,
     pub(crate) delivery: Delivery,
     pub(crate) transactional_id: Option<String>,
     pub(crate) from: String,
@@ -86,6 +87,15 @@ pub(crate) struct Settings {
 pub(crate) enum KeyedBy {
     Sensor,
     Facility,
+}
+
+/// What readings are fetched by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum KafkaClient {
+    Auto,
+    Native,
+    Rdkafka,
 }
 
 /// What is promised about repeats.

@@ -98,3 +98,6 @@ pub const REGISTRY_BODY_BYTES_MAX: u64 = 4 << 20;
 
 /// Records of one topic that a recording takes before it looks at the others, and at its clock.
 pub const CAPTURE_RECORDS: usize = 4_096;
+
+/// What a visitor that takes little is shown at a time: the rest is walked again at the next poll.
+pub const NATIVE_RECORDS_MIN: usize = 64;

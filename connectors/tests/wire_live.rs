@@ -51,7 +51,9 @@ fn versions_and_features_are_agreed_on_and_requests_are_pipelined() {
             assert!(Connection::decode::<ApiVersionsRequest>(reply.frame, 3).is_err());
             answered.push(reply.id);
         }
-        connection.wait(Duration::from_secs(10)).unwrap();
+        if answered.len() < sent.len() {
+            connection.wait(Duration::from_secs(10)).unwrap();
+        }
     }
     assert_eq!((answered, connection.in_flight()), (sent, 0));
 }

@@ -5,9 +5,10 @@ KAFKA_VERSION=4.1.0
 KAFKA_PORT=${WELLSTREAM_KAFKA_PORT:-$((19092 + SHIFT))}
 KAFKA_CONTROLLER_PORT=${WELLSTREAM_KAFKA_CONTROLLER_PORT:-$((19093 + SHIFT))}
 KAFKA_SASL_PORT=${WELLSTREAM_KAFKA_SASL_PORT:-$((19094 + SHIFT))}
+KAFKA_TLS_PORT=${WELLSTREAM_KAFKA_TLS_PORT:-$((19095 + SHIFT))}
 KAFKA_LIB=$CACHE/kafka-$KAFKA_VERSION/lib
 
-kafka_ports() { echo "$KAFKA_PORT $KAFKA_CONTROLLER_PORT $KAFKA_SASL_PORT"; }
+kafka_ports() { echo "$KAFKA_PORT $KAFKA_CONTROLLER_PORT $KAFKA_SASL_PORT $KAFKA_TLS_PORT"; }
 kafka_where() { echo "127.0.0.1:$KAFKA_PORT (SASL/PLAIN, user wellstream: 127.0.0.1:$KAFKA_SASL_PORT)"; }
 
 # About 54 MB, once per machine.
@@ -26,11 +27,22 @@ kafka_install() {
 # Writes the settings anew at each start (ports may differ); formats the storage only where there is none.
 kafka_prepare() {
   local dir=$1
+  kafka_certificate "$dir"
   kafka_settings "$dir" >"$dir/server.properties"
   [ -f "$dir/data/meta.properties" ] && return 0
   kafka_java kafka.tools.StorageTool format --standalone --config "$dir/server.properties" \
     --cluster-id "$KAFKA_CLUSTER_ID" >"$dir/format.log" 2>&1 ||
     { tail -n 20 "$dir/format.log" >&2; die "kafka: could not format $dir/data"; }
+}
+
+# A certificate of its own for 127.0.0.1, which tests believe by ca.pem. Its password guards nothing.
+kafka_certificate() {
+  [ -f "$1/ca.pem" ] && return 0
+  local store=(-keystore "$1/tls.p12" -storetype PKCS12 -storepass wellstream -alias kafka)
+  rm -f "$1/tls.p12"
+  keytool -genkeypair "${store[@]}" -keyalg EC -groupname secp256r1 -validity 3650 -dname CN=127.0.0.1 \
+    -ext san=ip:127.0.0.1,dns:localhost 2>/dev/null || die "kafka: keytool could not make a certificate"
+  keytool -exportcert -rfc "${store[@]}" -file "$1/ca.pem" 2>/dev/null
 }
 
 kafka_launch() {
@@ -53,14 +65,20 @@ kafka_settings() {
 process.roles=broker,controller
 node.id=1
 controller.quorum.bootstrap.servers=127.0.0.1:$KAFKA_CONTROLLER_PORT
-listeners=PLAIN://127.0.0.1:$KAFKA_PORT,SASL://127.0.0.1:$KAFKA_SASL_PORT,CONTROLLER://127.0.0.1:$KAFKA_CONTROLLER_PORT
-advertised.listeners=PLAIN://127.0.0.1:$KAFKA_PORT,SASL://127.0.0.1:$KAFKA_SASL_PORT,CONTROLLER://127.0.0.1:$KAFKA_CONTROLLER_PORT
-listener.security.protocol.map=PLAIN:PLAINTEXT,SASL:SASL_PLAINTEXT,CONTROLLER:PLAINTEXT
+listeners=PLAIN://127.0.0.1:$KAFKA_PORT,SASL://127.0.0.1:$KAFKA_SASL_PORT,TLS://127.0.0.1:$KAFKA_TLS_PORT,CONTROLLER://127.0.0.1:$KAFKA_CONTROLLER_PORT
+advertised.listeners=PLAIN://127.0.0.1:$KAFKA_PORT,SASL://127.0.0.1:$KAFKA_SASL_PORT,TLS://127.0.0.1:$KAFKA_TLS_PORT,CONTROLLER://127.0.0.1:$KAFKA_CONTROLLER_PORT
+listener.security.protocol.map=PLAIN:PLAINTEXT,SASL:SASL_PLAINTEXT,TLS:SSL,CONTROLLER:PLAINTEXT
 inter.broker.listener.name=PLAIN
 controller.listener.names=CONTROLLER
 # A listener with a password, so that the message for a wrong one can be tested. The password guards nothing.
-listener.name.sasl.sasl.enabled.mechanisms=PLAIN
+listener.name.sasl.sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512
 listener.name.sasl.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required user_wellstream="wellstream";
+listener.name.sasl.scram-sha-256.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
+listener.name.sasl.scram-sha-512.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
+listener.name.tls.ssl.keystore.type=PKCS12
+listener.name.tls.ssl.keystore.location=$1/tls.p12
+listener.name.tls.ssl.keystore.password=wellstream
+listener.name.tls.ssl.key.password=wellstream
 log.dirs=$1/data
 offsets.topic.replication.factor=1
 transaction.state.log.replication.factor=1

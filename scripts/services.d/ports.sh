@@ -22,7 +22,7 @@ resolve_shift() {
 
 shift_free() {
   local port
-  for port in 16379 18081 19092 19093 19094; do
+  for port in 16379 18081 19092 19093 19094 19095; do
     ! tcp_open $((port + SHIFT)) || return 1
   done
 }

@@ -32,13 +32,15 @@ mod header;
 mod unpack;
 mod records;
 mod walk;
+mod extent;
 mod aborted;
 mod write;
 
 pub use aborted::{Aborted, Verdict};
 pub use error::BatchError;
+pub use extent::Extent;
 pub use header::Stamp;
-pub use records::{Header, Headers, Record, Records};
+pub use records::{Header, Headers, Place, Record, Records};
 pub use unpack::{Compression, Unpacker};
 pub use walk::{Batch, Batches, Crc};
 pub use write::{BatchWriter, restamp};

@@ -83,6 +83,18 @@ impl Cluster {
         Ok(Cluster { bootstrap, options, brokers: HashMap::new(), topics: HashMap::new(), control: None })
     }
 
+    /// The same, with nothing known and no connection.
+    #[must_use]
+    pub fn bare(&self) -> Cluster {
+        let (bootstrap, options) = (self.bootstrap.clone(), self.options.clone());
+        Cluster { bootstrap, options, brokers: HashMap::new(), topics: HashMap::new(), control: None }
+    }
+
+    /// The broker that was asked last, or would be asked first.
+    pub fn asked(&self) -> &Address {
+        self.control.as_ref().map_or(&self.bootstrap[0], Connection::address)
+    }
+
     /// How brokers are talked to.
     pub fn options(&self) -> &ClientOptions {
         &self.options

@@ -32,7 +32,7 @@ use socket::Socket;
 use versions::Versions;
 
 pub use sasl::{Sasl, ScramHash};
-pub use tls::{Identity, tls_config};
+pub use tls::{Authorities, Identity, tls_config};
 
 /// How brokers are talked to.
 #[derive(Clone, Debug)]
@@ -146,6 +146,11 @@ impl Connection {
         &self.address
     }
 
+    /// How long an answer may take.
+    pub fn request_timeout(&self) -> Duration {
+        self.request_timeout
+    }
+
     /// The highest version of a request that the broker and we have.
     ///
     /// # Errors
@@ -175,6 +180,11 @@ impl Connection {
     /// Requests without an answer so far.
     pub fn in_flight(&self) -> usize {
         self.in_flight.len()
+    }
+
+    /// Bytes of the answers that somebody still holds, with the room behind them.
+    pub fn lent(&self) -> usize {
+        self.frames.lent()
     }
 
     /// Bytes of requests that the socket has not taken yet.

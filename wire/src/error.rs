@@ -132,6 +132,30 @@ pub enum WireError {
         /// Its partition.
         partition: i32,
     },
+    /// A topic has another id than before.
+    #[error(
+        "{topic} was deleted and made anew: offsets that were committed mean other records now. Use another \
+         --group"
+    )]
+    Remade {
+        /// The topic.
+        topic: String,
+    },
+    /// The log has lost what was read.
+    #[error(
+        "{topic}[{partition}] at offset {offset}: the broker's log was cut at {end} (unclean leader election): \
+         records that were read are gone. Use another --group"
+    )]
+    Truncated {
+        /// The topic.
+        topic: String,
+        /// Its partition.
+        partition: i32,
+        /// Where reading was.
+        offset: i64,
+        /// Where the logs part.
+        end: i64,
+    },
     /// A batch of the log cannot be read.
     #[error("{topic}[{partition}] at offset {offset}: {error}")]
     Batch {

@@ -1,9 +1,9 @@
 //! Kafka's wire format, straight from and to the socket.
 //!
 //! [`batch`] walks the record batches of a fetch in place and writes those of a produce request;
-//! [`connection`] carries requests and answers; [`cluster`] knows which broker leads what; [`produce`] brings
-//! records to their leaders, in transactions or not. No clock is read here and nothing sleeps by itself: see
-//! [`clock::Clock`].
+//! [`connection`] carries requests and answers; [`cluster`] knows which broker leads what; [`fetch`] reads
+//! partitions; [`produce`] brings records to their leaders, in transactions or not; [`offsets`] commits and
+//! fetches a group's. No clock is read here and nothing sleeps by itself: see [`clock::Clock`].
 
 pub mod limits;
 pub mod clock;
@@ -12,5 +12,6 @@ pub mod batch;
 pub mod error;
 pub mod connection;
 pub mod cluster;
+pub mod fetch;
 pub mod produce;
 pub mod offsets;

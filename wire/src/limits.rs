@@ -11,11 +11,16 @@ pub const HEADERS_MAX: usize = 10_000;
 /// a broker claims takes no memory before it has sent it.
 pub const FRAME_BYTES_MAX: usize = 256 << 20;
 
-/// The first piece of an answer's buffer, bytes; it doubles as the bytes come.
+/// The least that an answer's buffer has, bytes.
 pub const FRAME_BYTES_FIRST: usize = 64 << 10;
 
-/// Emptied receive buffers that a connection keeps: one being filled, one walked, one waiting.
-pub const SPARE_BUFFERS: usize = 4;
+/// What an answer may claim and have at once, bytes: a usual fetch. A larger buffer doubles as the bytes
+/// come.
+pub const FRAME_BYTES_TRUSTED: usize = 8 << 20;
+
+/// Emptied receive buffers that a connection keeps: one being filled, one walked, some
+/// waiting.
+pub const SPARE_BUFFERS: usize = 6;
 
 /// A larger receive buffer is given back to the system instead.
 pub const SPARE_BYTES_MAX: usize = 32 << 20;
@@ -34,3 +39,13 @@ pub const BACKOFF_MIN: std::time::Duration = std::time::Duration::from_millis(50
 
 /// The longest pause before a broker is asked again.
 pub const BACKOFF_MAX: std::time::Duration = std::time::Duration::from_secs(2);
+
+/// Answers of which a partition holds something that is not taken: one is walked while the next ones come.
+pub const FETCH_CHUNKS_MAX: usize = 8;
+
+/// What unpacked records may keep of memory behind them, per partition.
+pub const UNPACKED_BYTES_KEPT: usize = 4 << 20;
+
+/// How long brokers may say that a topic or partition is not there until it counts as deleted: a broker that
+/// has just started, or a topic that was just made, takes a moment to be known.
+pub const UNKNOWN_GRACE: std::time::Duration = std::time::Duration::from_secs(5);

@@ -63,12 +63,6 @@ impl KafkaSettings {
         Ok(())
     }
 
-    /// Whether nothing was set by `-X`.
-    #[must_use]
-    pub fn has_no_overrides(&self) -> bool {
-        self.overrides.is_empty()
-    }
-
     /// Whether waits are to be given up.
     pub(crate) fn gives_up(&self) -> bool {
         self.give_up.as_ref().is_some_and(|give_up| give_up.load(Ordering::Relaxed))
@@ -197,7 +191,7 @@ impl TopicNames {
     }
 
     /// `topic[number]`, as messages name a partition.
-    pub(super) fn partition(&self, partition: PartitionId) -> String {
+    pub(crate) fn partition(&self, partition: PartitionId) -> String {
         format!("{}[{}]", self.of(partition.side), partition.number)
     }
 }

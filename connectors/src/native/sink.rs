@@ -16,12 +16,10 @@ use wellstream_core::engine::{CommitOutcome, EpochOffsets, Output, Sink, SinkErr
 use wellstream_wire::cluster::Cluster;
 use wellstream_wire::error::WireError;
 use wellstream_wire::offsets::Offsets;
-use wellstream_wire::produce::{
-    End, GroupOffsets, OffsetPlace, ProduceError, ProduceSettings, Producer, ProducerState,
-};
+use wellstream_wire::produce::{End, GroupOffsets, OffsetPlace, ProduceError, Producer, ProducerState};
 
 use super::outputs::Outputs;
-use super::{Unsupported, options};
+use super::{Unsupported, options, produce_settings};
 use crate::kafka::patience::Patience;
 use crate::kafka::sink::{Delivery, KafkaOutputs};
 use crate::kafka::topics::Connection;
@@ -77,7 +75,7 @@ impl NativeSink {
             None => None,
             Some(outputs) => {
                 let cluster = Cluster::new(&settings.brokers, options).map_err(failed)?;
-                let produce = produce_settings(&delivery);
+                let produce = produce_settings(&settings, &delivery).map_err(uncovered)?;
                 let topics = outputs.topics(names);
                 let opened = Producer::open(
                     cluster,
@@ -231,24 +229,6 @@ impl Sink for NativeSink {
                 self.commit_offsets()
             }
         }
-    }
-}
-
-/// How records are produced: in a transaction none of them is waited for longer than that may be open.
-fn produce_settings(delivery: &Delivery) -> ProduceSettings {
-    let settings = ProduceSettings {
-        transaction_timeout: TRANSACTION_TIMEOUT,
-        delivery_timeout: DELIVERY_TIMEOUT,
-        linger: PRODUCE_LINGER,
-        ..ProduceSettings::default()
-    };
-    match delivery {
-        Delivery::AtLeastOnce => settings,
-        Delivery::ExactlyOnce { transactional_id } => ProduceSettings {
-            transactional_id: Some(transactional_id.clone()),
-            delivery_timeout: TRANSACTION_TIMEOUT,
-            ..settings
-        },
     }
 }
 

@@ -247,7 +247,7 @@ impl Desk {
             batch.staged_ns = self.now_ns;
         }
         let start = batch.parts.len();
-        let part = self.encoded.then_some(PartTo {
+        let part = self.encoded.then(|| PartTo {
             encoder: &partition.parts,
             out: &mut batch.parts,
             origin: Origin {

@@ -29,6 +29,15 @@ pub struct Header<'a> {
     pub value: Option<&'a [u8]>,
 }
 
+/// Where a walk through a batch's records stands, so that it can go on after its borrow has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Bytes that are left.
+    rest: usize,
+    /// Records that are left.
+    left: i32,
+}
+
 /// The records of a batch, in offset order. Behind an error nothing comes.
 #[derive(Clone, Debug)]
 pub struct Records<'a> {
@@ -50,6 +59,18 @@ impl<'a> Records<'a> {
         append_timestamp_ms: Option<i64>,
     ) -> Records<'a> {
         Records { rest: bytes, left: count, base_offset, base_timestamp_ms, append_timestamp_ms, last_offset }
+    }
+
+    /// Where the walk stands.
+    pub fn place(&self) -> Place {
+        Place { rest: self.rest.len(), left: self.left }
+    }
+
+    /// Goes on where another walk through the same records stood.
+    pub(crate) fn at(mut self, place: Place) -> Records<'a> {
+        self.rest = &self.rest[self.rest.len().saturating_sub(place.rest)..];
+        self.left = self.left.min(place.left);
+        self
     }
 
     #[inline]

@@ -95,9 +95,19 @@ impl Unpacker {
         Unpacker { bytes: Vec::new(), bytes_max: Some(bytes_max) }
     }
 
+    /// Gives its memory back.
+    pub fn shrink(&mut self) {
+        self.bytes = Vec::new();
+    }
+
     /// Memory held, bytes.
     pub fn bytes(&self) -> usize {
         self.bytes.capacity()
+    }
+
+    /// What was unpacked last.
+    pub(super) fn last(&self) -> &[u8] {
+        &self.bytes
     }
 
     pub(super) fn unpack(&mut self, compression: Compression, packed: &[u8]) -> Result<&[u8], BatchError> {

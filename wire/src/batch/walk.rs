@@ -4,7 +4,7 @@ use super::error::{BatchError, damaged};
 use super::header::{
     ATTRIBUTES, CODEC_BITS, CONTROL, FORMAT, HEAD_BYTES, Head, LENGTH, LOG_APPEND_TIME, MAGIC, PREFIX_BYTES,
 };
-use super::records::Records;
+use super::records::{Place, Records};
 use super::unpack::{Compression, Unpacker};
 use super::{Record, Stamp};
 
@@ -141,14 +141,35 @@ impl<'a> Batch<'a> {
             Compression::None => self.packed,
             packed => unpacker.unpack(packed, self.packed)?,
         };
+        Ok(self.records_in(bytes))
+    }
+
+    /// Its records as they stand there, if they are not packed; none otherwise.
+    pub(crate) fn records_plain(&self) -> Records<'a> {
+        self.records_in(if self.compression == Compression::None { self.packed } else { &[] })
+    }
+
+    /// Its records from a place on. What was unpacked last by `unpacker` must be this batch.
+    pub fn records_at<'r>(&self, place: Place, unpacker: &'r Unpacker) -> Records<'r>
+    where
+        'a: 'r,
+    {
+        let bytes = match self.compression {
+            Compression::None => self.packed,
+            _ => unpacker.last(),
+        };
+        self.records_in(bytes).at(place)
+    }
+
+    fn records_in<'r>(&self, bytes: &'r [u8]) -> Records<'r> {
         let appended = self.head.attributes & LOG_APPEND_TIME != 0;
-        Ok(Records::new(
+        Records::new(
             bytes,
             self.head.records,
             (self.head.base_offset, self.next_offset() - 1),
             self.head.base_timestamp_ms,
             appended.then_some(self.head.max_timestamp_ms),
-        ))
+        )
     }
 
     /// Whether a control batch says that its transaction was committed.

@@ -2,6 +2,7 @@
 //! fetch of megabytes costs neither an allocation nor zeroing each time.
 
 use std::io::{self, ErrorKind, Read};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
@@ -9,7 +10,9 @@ use bytes::Bytes;
 use super::socket::{self, Socket};
 use crate::address::Address;
 use crate::error::WireError;
-use crate::limits::{FRAME_BYTES_FIRST, FRAME_BYTES_MAX, SPARE_BUFFERS, SPARE_BYTES_MAX};
+use crate::limits::{
+    FRAME_BYTES_FIRST, FRAME_BYTES_MAX, FRAME_BYTES_TRUSTED, SPARE_BUFFERS, SPARE_BYTES_MAX,
+};
 
 /// The answer that is being read, and buffers for the next.
 #[derive(Default)]
@@ -26,7 +29,12 @@ pub(super) struct Frames {
 
 /// Emptied buffers, by whoever held an answer last.
 #[derive(Default)]
-struct Spare(Mutex<Vec<Vec<u8>>>);
+struct Spare {
+    buffers: Mutex<Vec<Vec<u8>>>,
+    /// Bytes of the buffers that somebody holds. Added to by the connection, taken from by whoever lets go;
+    /// relaxed, it says nothing of other memory.
+    lent: AtomicUsize,
+}
 
 /// A buffer on loan.
 struct Loan {
@@ -36,6 +44,11 @@ struct Loan {
 }
 
 impl Frames {
+    /// Bytes of the answers that somebody holds, with the room behind them.
+    pub(super) fn lent(&self) -> usize {
+        self.spare.lent.load(Ordering::Relaxed)
+    }
+
     /// The next whole answer, or none yet.
     pub(super) fn read(&mut self, socket: &mut Socket, broker: &Address) -> Result<Option<Bytes>, WireError> {
         self.read_from(socket, broker)
@@ -62,8 +75,14 @@ impl Frames {
         while self.read < self.bytes {
             if self.read == self.buffer.len() {
                 // What is claimed takes memory as it comes.
-                let room = (self.buffer.len() * 2).max(FRAME_BYTES_FIRST);
-                self.buffer.resize(room.min(self.bytes.max(FRAME_BYTES_FIRST)), 0);
+                let room =
+                    (self.buffer.len() * 2).clamp(FRAME_BYTES_FIRST, self.bytes.max(FRAME_BYTES_FIRST));
+                if self.buffer.is_empty() {
+                    // Fresh memory is zero already: asked for at once it is not written twice.
+                    self.buffer = vec![0; self.bytes.clamp(FRAME_BYTES_FIRST, FRAME_BYTES_TRUSTED)];
+                } else {
+                    self.buffer.resize(room, 0);
+                }
             }
             let end = self.bytes.min(self.buffer.len());
             let Some(count) = read_some(from, &mut self.buffer[self.read..end], broker)? else {
@@ -73,17 +92,19 @@ impl Frames {
         }
         self.length_read = 0;
         let (buffer, spare) = (std::mem::take(&mut self.buffer), Arc::clone(&self.spare));
+        spare.lent.fetch_add(buffer.len(), Ordering::Relaxed);
         Ok(Some(Bytes::from_owner(Loan { buffer, bytes: self.bytes, spare })))
     }
 }
 
 impl Spare {
     fn take(&self) -> Vec<u8> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
+        self.buffers.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
     }
 
     fn give_back(&self, buffer: Vec<u8>) {
-        let mut spare = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        self.lent.fetch_sub(buffer.len(), Ordering::Relaxed);
+        let mut spare = self.buffers.lock().unwrap_or_else(PoisonError::into_inner);
         if spare.len() < SPARE_BUFFERS && buffer.len() <= SPARE_BYTES_MAX {
             spare.push(buffer);
         }
@@ -190,6 +211,9 @@ mod tests {
         drop(first);
         let third = next(&[3; 90]);
         assert_eq!((third.as_ptr(), third.len()), (place, 90));
+        assert_eq!(frames.lent(), 2 * FRAME_BYTES_FIRST);
+        drop((second, third));
+        assert_eq!(frames.lent(), 0);
     }
 
     #[test]
@@ -199,7 +223,7 @@ mod tests {
         while !claim.0.is_empty() {
             assert_eq!(frames.read_from(&mut claim, &broker()).unwrap(), None);
         }
-        assert!(frames.buffer.len() <= FRAME_BYTES_FIRST);
+        assert!(frames.buffer.len() <= FRAME_BYTES_TRUSTED);
         for absurd in [[0xFF; 4], *b"HTTP"] {
             let error = Frames::default().read_from(&mut absurd.as_slice(), &broker()).unwrap_err();
             assert!(matches!(error, WireError::TooLarge { .. }), "{error}");

@@ -19,12 +19,21 @@ pub struct Identity<'a> {
     pub key: &'a [u8],
 }
 
-/// TLS that believes the authorities of `ca` (PEM, any number), or with `verify` off anybody.
+/// Whom we believe.
+#[derive(Clone, Copy)]
+pub enum Authorities<'a> {
+    /// Those that the system believes.
+    System,
+    /// These certificates, PEM, any number.
+    Pem(&'a [u8]),
+}
+
+/// TLS that believes these authorities, or with `verify` off anybody.
 ///
 /// # Errors
-/// No certificate is in `ca`, or the identity cannot be used.
+/// There is no certificate that can be used, or the identity cannot be used.
 pub fn tls_config(
-    ca: &[u8],
+    authorities: Authorities<'_>,
     identity: Option<Identity<'_>>,
     verify: bool,
 ) -> Result<Arc<ClientConfig>, WireError> {
@@ -34,10 +43,18 @@ pub fn tls_config(
         .map_err(|error| refuse("TLS", &error))?;
     let builder = if verify {
         let mut roots = RootCertStore::empty();
-        for certificate in CertificateDer::pem_slice_iter(ca) {
-            let certificate = certificate.map_err(|error| refuse("the authorities' certificates", &error))?;
-            // A system's list may have some that rustls does not take.
-            drop(roots.add(certificate));
+        match authorities {
+            // It may have some that rustls does not take.
+            Authorities::System => {
+                roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+            }
+            Authorities::Pem(pem) => {
+                for certificate in CertificateDer::pem_slice_iter(pem) {
+                    let added = certificate.map_err(|error| error.to_string());
+                    let added = added.and_then(|found| roots.add(found).map_err(|error| error.to_string()));
+                    added.map_err(|reason| refuse("the authorities' certificates", &reason))?;
+                }
+            }
         }
         if roots.is_empty() {
             return Err(refuse("the authorities' certificates", &"none that can be used"));

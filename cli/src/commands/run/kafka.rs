@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use wellstream_connectors::fanout::FanoutSink;
 use wellstream_connectors::kafka::sink::{KafkaOutputs, ResultSchemas};
-use wellstream_connectors::kafka::source::KafkaSource;
 use wellstream_connectors::kafka::topics::Connection;
 use wellstream_connectors::kafka::{KafkaError, KafkaSettings, TopicNames};
 use wellstream_connectors::machine_clock::Deadline;
+use wellstream_connectors::native::choice::Reader;
 use wellstream_connectors::runtime::{self, Control, Ending};
 use wellstream_core::decode::Schemas;
 use wellstream_core::engine::{LostHistory, PartitionStart, Resume, ResumePolicy, Shared, Sink, SourceError};
@@ -40,6 +40,7 @@ pub(crate) struct Prepared<'j, 's> {
     names: TopicNames,
     readings: Arc<dyn Schemas>,
     connection: Connection,
+    reader: Reader,
     starts: Vec<PartitionStart>,
     /// Where a bounded run ends, by the place in `starts`.
     ends: Vec<i64>,
@@ -60,14 +61,15 @@ impl<'j, 's> Prepared<'j, 's> {
         let names = kafka::topics(settings);
         let readings = schemas::of_readings(settings)?;
         let connection = kafka::connect(&client)?;
+        let reader = kafka::reader(settings, &client)?;
         let outputs = outputs(job, choices)?;
         // What another program has open under our transactional id is ended before anybody asks what is
         // committed.
-        let truth = truth::open(job.settings, &connection, &names, outputs).map_err(kafka::failure)?;
+        let truth = truth::open(settings, &reader, &connection, &names, outputs).map_err(kafka::failure)?;
         let starts = facts(job, &connection, &names)?;
         let ends = starts.iter().map(|start| start.log_end).collect();
         let sink = job.stopwatch.sink(FanoutSink::new(followers, truth));
-        Ok(Prepared { job, client, names, readings, connection, starts, ends, outputs, sink })
+        Ok(Prepared { job, client, names, readings, connection, reader, starts, ends, outputs, sink })
     }
 
     /// A bounded run ends at these offsets instead of those of now: whoever sends knows how far the log will
@@ -99,7 +101,8 @@ impl<'j, 's> Prepared<'j, 's> {
             let resume = resume(job, &self.connection, &self.names, &self.starts, self.outputs)?;
             let partitions_total = resume.partitions.len();
             let source = |places: &[(PartitionId, i64)]| {
-                KafkaSource::open(&self.client, &self.names, places, partitions_total)
+                self.reader
+                    .open(&self.client, &self.names, places, partitions_total)
                     .map(|source| {
                         let source = job.stopwatch.source(source);
                         match onlooker {
@@ -134,7 +137,8 @@ impl<'j, 's> Prepared<'j, 's> {
             tracing::warn!("an epoch was not committed for sure: starting again from the committed offsets");
             self.sink = report.sink;
             let truth;
-            (self.connection, truth, self.starts) = again(job, &self.client, &self.names, self.outputs)?;
+            (self.connection, truth, self.starts) =
+                again(job, &self.reader, (&self.client, &self.names), self.outputs)?;
             self.sink.sink_mut().set_truth(truth);
             self.bound();
         }
@@ -155,8 +159,8 @@ type Begun = (Connection, Box<dyn Sink>, Vec<PartitionStart>);
 /// before the committed offsets, as at the start.
 fn again(
     job: &Job<'_>,
-    client: &KafkaSettings,
-    names: &TopicNames,
+    reader: &Reader,
+    (client, names): (&KafkaSettings, &TopicNames),
     outputs: KafkaOutputs,
 ) -> Result<Begun, Failure> {
     let deadline = Deadline::after(RECONNECT_TIME_MAX);
@@ -164,7 +168,7 @@ fn again(
     loop {
         job.clock.park(RECONNECT_PAUSE);
         let attempt = Connection::open(client).and_then(|connection| {
-            let truth = truth::open(job.settings, &connection, names, outputs)?;
+            let truth = truth::open(job.settings, reader, &connection, names, outputs)?;
             let starts = connection.starts(names, kafka::start_from(job.settings), keyed_by_facility)?;
             Ok((connection, truth, starts))
         });

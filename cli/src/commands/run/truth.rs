@@ -3,7 +3,8 @@
 use wellstream_connectors::kafka::sink::{Delivery as KafkaDelivery, KafkaOutputs, KafkaSink};
 use wellstream_connectors::kafka::topics::Connection;
 use wellstream_connectors::kafka::{KafkaError, TopicNames};
-use wellstream_connectors::native::{self, sink::NativeSink};
+use wellstream_connectors::native::choice::Reader;
+use wellstream_connectors::native::sink::NativeSink;
 use wellstream_core::engine::Sink;
 
 use crate::settings::{Delivery, Settings};
@@ -12,14 +13,15 @@ use crate::settings::{Delivery, Settings};
 /// offsets are to be fetched behind it.
 pub(super) fn open(
     settings: &Settings,
+    reader: &Reader,
     connection: &Connection,
     names: &TopicNames,
     outputs: KafkaOutputs,
 ) -> Result<Box<dyn Sink>, KafkaError> {
     let delivery = delivery(settings);
-    Ok(match native::options(connection.settings()) {
-        Ok(_) => Box::new(NativeSink::open(connection, names, outputs, delivery)?),
-        Err(_) => Box::new(KafkaSink::open_for(connection, names, outputs, &delivery)?),
+    Ok(match reader.is_native {
+        true => Box::new(NativeSink::open(connection, names, outputs, delivery)?),
+        false => Box::new(KafkaSink::open_for(connection, names, outputs, &delivery)?),
     })
 }
 
