@@ -120,6 +120,7 @@ fn without_rules_all_passes_and_is_counted() {
     assert_eq!(faults.frames(Api::PRODUCE, Direction::Request), 50);
     assert_eq!(faults.frames(Api::PRODUCE, Direction::Reply), 50);
     assert_eq!(faults.frames(Api::END_TXN, Direction::Reply), 1);
+    assert_eq!(faults.bytes(Api::PRODUCE, Direction::Request), 50 * 100_004);
     assert!(faults.await_frames(Api::PRODUCE, Direction::Reply, 50, WAIT));
     assert!(!faults.await_frames(Api::PRODUCE, Direction::Reply, 51, SHORT));
     assert_eq!(faults.cuts(), 0);

@@ -33,7 +33,8 @@ struct State {
     /// By number, so the oldest first: that one decides where several fit.
     rules: BTreeMap<RuleId, Armed>,
     rules_ever: u64,
-    frames: BTreeMap<(Api, Direction), u64>,
+    /// Frames and their bytes.
+    frames: BTreeMap<(Api, Direction), (u64, u64)>,
     links: Vec<Weak<Link>>,
     cuts: u64,
     closed: bool,
@@ -95,7 +96,7 @@ impl Faults {
 
     /// Waits until so many frames have passed since the start: whether they have.
     pub fn await_frames(&self, api: Api, direction: Direction, frames: u64, time_max: Duration) -> bool {
-        self.wait(time_max, |state| state.frames.get(&(api, direction)).copied().unwrap_or(0) >= frames)
+        self.wait(time_max, |state| state.passed(api, direction).0 >= frames)
     }
 
     /// How many frames a rule has acted upon; 0 where it is gone.
@@ -105,7 +106,12 @@ impl Faults {
 
     /// How many frames of a kind came since the start, whatever became of them.
     pub fn frames(&self, api: Api, direction: Direction) -> u64 {
-        self.lock().frames.get(&(api, direction)).copied().unwrap_or(0)
+        self.lock().passed(api, direction).0
+    }
+
+    /// What these frames held, bytes, their lengths included.
+    pub fn bytes(&self, api: Api, direction: Direction) -> u64 {
+        self.lock().passed(api, direction).1
     }
 
     /// Cuts every connection there is; new ones may come. How many there were.
@@ -123,9 +129,10 @@ impl Faults {
     }
 
     /// Takes note of a frame: what is to be done with it.
-    pub(super) fn judge(&self, api: Api, direction: Direction, client: Option<&str>) -> Doom {
+    pub(super) fn judge(&self, api: Api, direction: Direction, client: Option<&str>, bytes: usize) -> Doom {
         let mut state = self.lock();
-        *state.frames.entry((api, direction)).or_default() += 1;
+        let passed = state.frames.entry((api, direction)).or_default();
+        *passed = (passed.0 + 1, passed.1 + bytes as u64);
         let mut doom = Doom::Pass;
         for (id, armed) in &mut state.rules {
             // Every rule counts what fits it; the first that acts decides.
@@ -207,5 +214,11 @@ impl Faults {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn passed(&self, api: Api, direction: Direction) -> (u64, u64) {
+        self.frames.get(&(api, direction)).copied().unwrap_or_default()
     }
 }

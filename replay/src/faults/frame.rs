@@ -51,6 +51,11 @@ impl Frame {
         Ok(Some((i32::from_be_bytes([a, b, c, d]), frame)))
     }
 
+    /// All of it, bytes, its length field included.
+    pub(super) fn len(&self) -> usize {
+        self.bytes.len() + self.rest
+    }
+
     fn begin(from: &mut impl Read, head: usize) -> io::Result<Option<Frame>> {
         let mut length = [0; 4];
         match from.read_exact(&mut length) {

@@ -49,7 +49,7 @@ impl Link {
     pub(super) fn requests(&self, faults: &Faults) -> io::Result<()> {
         let (mut from, mut to) = (&self.client, &self.broker);
         while let Some((request, mut frame)) = Frame::request(&mut from)? {
-            let doom = faults.judge(request.api, Direction::Request, request.client.as_deref());
+            let doom = faults.judge(request.api, Direction::Request, request.client.as_deref(), frame.len());
             match doom {
                 Doom::Cut => return Err(io::ErrorKind::ConnectionAborted.into()),
                 Doom::Drop => {
@@ -82,7 +82,7 @@ impl Link {
                 frame.pass(&mut from, &mut to)?;
                 continue;
             };
-            let doom = faults.judge(request.api, Direction::Reply, request.client.as_deref());
+            let doom = faults.judge(request.api, Direction::Reply, request.client.as_deref(), frame.len());
             match doom {
                 Doom::Cut => return Err(io::ErrorKind::ConnectionAborted.into()),
                 Doom::Drop => frame.skip(&mut from)?,
