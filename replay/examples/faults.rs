@@ -3,7 +3,7 @@
 //!
 //!     faults BINARY FOLDER small|full SEED [--plan NAME]... [--delivery HOW] [--kafka-client WHICH] [--rate
 //! N]
-//!         [--times N]
+//!         [--times N] [--judge HOW]
 //!     faults --list
 //!
 //! Enters: a binary, and services at WELLSTREAM_TEST_BROKERS and WELLSTREAM_TEST_REGISTRY that nobody else
@@ -71,7 +71,11 @@ fn run(plan: &Plan, settings: &Settings, clock: MachineClock) -> Outcome {
         let mut rig = Rig::new(plan, settings, clock)?;
         rig.act()?;
         let (world, notes) = rig.finish()?;
-        Ok((judge::judge(&world, plan, settings)?, notes))
+        let verdict = judge::judge(&world, plan, settings)?;
+        if settings.is_full && verdict.faults.is_empty() {
+            world.drop_topics()?;
+        }
+        Ok((verdict, notes))
     };
     match run() {
         Ok((verdict, mut notes)) => {

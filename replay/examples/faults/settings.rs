@@ -20,6 +20,8 @@ pub(crate) struct Settings {
     pub(crate) brokers: String,
     pub(crate) registry: String,
     plans: Vec<String>,
+    /// The delivery that the output is held to: another one than the engine's shows that the judge sees it.
+    judged_as: String,
     /// Instead of the plans' own.
     times: Option<u32>,
     /// Whether the binary knows exactly-once.
@@ -51,6 +53,7 @@ impl Settings {
             brokers: address("WELLSTREAM_TEST_BROKERS")?,
             registry: address("WELLSTREAM_TEST_REGISTRY")?,
             plans: Vec::new(),
+            judged_as: String::new(),
             times: None,
             knows_exactly_once,
             given: given.to_vec(),
@@ -62,6 +65,7 @@ impl Settings {
                 "--delivery" => settings.delivery.clone_from(value),
                 "--kafka-client" => settings.kafka_client = Some(value.clone()),
                 "--rate" => settings.rate = value.parse()?,
+                "--judge" => settings.judged_as.clone_from(value),
                 "--times" => settings.times = Some(value.parse()?),
                 _ => return Err(USAGE.into()),
             }
@@ -107,6 +111,11 @@ impl Settings {
         self.delivery == EXACTLY_ONCE
     }
 
+    /// Whether repeats are faults.
+    pub(crate) fn judges_exactly_once(&self) -> bool {
+        if self.judged_as.is_empty() { self.is_exactly_once() } else { self.judged_as == EXACTLY_ONCE }
+    }
+
     pub(crate) fn size_name(&self) -> &'static str {
         if self.is_full { "full" } else { "small" }
     }
@@ -132,4 +141,4 @@ impl Settings {
 const EXACTLY_ONCE: &str = "exactly-once";
 
 const USAGE: &str = "usage: faults BINARY FOLDER small|full SEED [--plan NAME]... [--delivery HOW] \
-                     [--kafka-client WHICH] [--rate N] [--times N]";
+                     [--kafka-client WHICH] [--rate N] [--times N] [--judge HOW]";

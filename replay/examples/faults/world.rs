@@ -125,6 +125,12 @@ impl World {
             .collect()
     }
 
+    /// Frees the disk of a plan that is done.
+    pub(crate) fn drop_topics(&self) -> Result<(), Failed> {
+        let all = format!("{}-.*", self.group);
+        script("kafka-tool", &["topics", "--delete", "--topic", &all])
+    }
+
     /// The registry, for whoever reads the log.
     pub(crate) fn registry(&self) -> &str {
         &self.registry
@@ -133,9 +139,18 @@ impl World {
 
 /// `scripts/services VERB kafka`.
 pub(crate) fn services(verb: &str) -> Result<(), Failed> {
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../scripts/services");
-    let status = Command::new(script).args([verb, "kafka"]).stdout(Stdio::null()).status()?;
-    if status.success() { Ok(()) } else { Err(format!("scripts/services {verb} kafka: {status}").into()) }
+    script("services", &[verb, "kafka"])
+}
+
+/// One of the repository's scripts, which says something only where it fails.
+fn script(name: &str, args: &[&str]) -> Result<(), Failed> {
+    let path = format!("{}/../scripts/{name}", env!("CARGO_MANIFEST_DIR"));
+    let output = Command::new(path).args(args).stdin(Stdio::null()).output()?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    Err(format!("scripts/{name} {}: {}: {said}", args.join(" "), output.status).into())
 }
 
 /// The usual day of so few facilities that its event time runs twelve times as fast as the clock: windows
