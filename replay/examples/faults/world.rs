@@ -88,6 +88,8 @@ impl World {
         let mut args = words(&["replay", "--brokers", &self.brokers, "--engine", "none", "--rate", &rate]);
         args.extend(words(&["--duration", "3h", "--seed", &seed, "--scenario", "scenario.toml"]));
         args.extend(words(&["--summary", "json", "--schema-registry", &self.registry]));
+        // A broker that goes again and again is to be outlived.
+        args.extend(words(&["-X", "message.timeout.ms=900000"]));
         args.extend(self.topics());
         Program::start(&settings.binary, &args, &self.folder, "sender", self.clock)
     }

@@ -44,9 +44,15 @@ impl Api {
     /// Brokers, as an admin client asks for them.
     pub const DESCRIBE_CLUSTER: Api = Api(60);
 
-    /// Whether replies name addresses of brokers.
-    pub(super) fn tells_addresses(self) -> bool {
-        [Api::METADATA, Api::FIND_COORDINATOR, Api::DESCRIBE_CLUSTER].contains(&self)
+    /// Whether replies of this version may name addresses of brokers.
+    pub(super) fn tells_addresses(self, version: i16) -> bool {
+        match self {
+            Api::METADATA | Api::FIND_COORDINATOR | Api::DESCRIBE_CLUSTER => true,
+            // The new leader of a partition that has moved (KIP-951).
+            Api::FETCH => version >= 16,
+            Api::PRODUCE => version >= 10,
+            _ => false,
+        }
     }
 }
 

@@ -5,11 +5,11 @@ use std::io::{self, Write};
 use std::net::{Shutdown, TcpStream};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::Direction;
 use super::control::{Doom, Faults};
 use super::frame::{Frame, Request};
-use super::rewrite::{Map, rewrite};
-use crate::limits::{PROXY_HELD_BYTES_MAX, PROXY_REQUESTS_MAX};
+use super::rewrite::{Addresses, rewrite};
+use super::{Api, Direction};
+use crate::limits::{PROXY_HELD_BYTES_MAX, PROXY_REQUESTS_MAX, PROXY_REWRITE_BYTES_MAX};
 
 /// Both ends.
 #[derive(Debug)]
@@ -75,7 +75,7 @@ impl Link {
     ///
     /// # Errors
     /// Either end broke, or a reply with addresses cannot be read.
-    pub(super) fn replies(&self, faults: &Faults, map: &mut Map<'_>) -> io::Result<()> {
+    pub(super) fn replies(&self, faults: &Faults, addresses: &mut dyn Addresses) -> io::Result<()> {
         let (mut from, mut to) = (&self.broker, &self.client);
         while let Some((correlation, mut frame)) = Frame::reply(&mut from)? {
             let Some(request) = self.answered(correlation) else {
@@ -91,7 +91,7 @@ impl Link {
                         frame.keep(&mut from, PROXY_HELD_BYTES_MAX)?;
                     }
                     faults.wait_out(doom);
-                    let passed = self.pass_reply(&request, frame, map);
+                    let passed = self.pass_reply(&request, frame, addresses);
                     if !self.asked().client_gone {
                         passed?;
                     }
@@ -105,13 +105,16 @@ impl Link {
         Ok(())
     }
 
-    fn pass_reply(&self, request: &Request, frame: Frame, map: &mut Map<'_>) -> io::Result<()> {
+    fn pass_reply(&self, request: &Request, frame: Frame, addresses: &mut dyn Addresses) -> io::Result<()> {
         let (mut from, mut to) = (&self.broker, &self.client);
-        if !request.api.tells_addresses() {
+        // Data beyond that is passed on unread: what names a new leader is an error, and small.
+        let is_data = [Api::FETCH, Api::PRODUCE].contains(&request.api);
+        let is_too_long = is_data && frame.len() > PROXY_REWRITE_BYTES_MAX;
+        if !request.api.tells_addresses(request.version) || is_too_long {
             return frame.pass(&mut from, &mut to);
         }
         let reply = frame.whole(&mut from)?;
-        let reply = rewrite(request.api, request.version, reply, map).map_err(|error| {
+        let reply = rewrite(request.api, request.version, reply, addresses).map_err(|error| {
             tracing::error!("{error}");
             io::Error::new(io::ErrorKind::InvalidData, error)
         })?;
@@ -139,7 +142,7 @@ impl Link {
 }
 
 /// Serves a connection until it ends, on this thread and one more.
-pub(super) fn serve(link: &Arc<Link>, faults: &Faults, map: &mut Map<'_>) {
+pub(super) fn serve(link: &Arc<Link>, faults: &Faults, addresses: &mut dyn Addresses) {
     if !faults.enter(link) {
         return link.cut();
     }
@@ -152,7 +155,7 @@ pub(super) fn serve(link: &Arc<Link>, faults: &Faults, map: &mut Map<'_>) {
     match std::thread::Builder::new().name("proxy requests".to_owned()).spawn(requests) {
         Ok(thread) => {
             // Whatever ended it, the other side hears of it.
-            drop(link.replies(faults, map));
+            drop(link.replies(faults, addresses));
             link.cut();
             drop(thread.join());
         }

@@ -11,7 +11,7 @@ use wellstream_connectors::MachineClock;
 
 use super::Faults;
 use super::link::{Link, serve};
-use super::rewrite::RewriteError;
+use super::rewrite::{Addresses, RewriteError};
 use crate::limits::PROXY_BROKERS_MAX;
 
 /// A proxy in front of brokers; it ends, with every connection, when it is dropped.
@@ -144,13 +144,25 @@ impl Shared {
         let mut streams =
             addresses.filter_map(|address| TcpStream::connect_timeout(&address, CONNECT_TIME_MAX).ok());
         let Some(Ok(link)) = streams.next().map(|broker| Link::new(client, broker)) else { return };
-        let mut map = |host: &str, port: u16| match self.listener(host, port) {
+        serve(&Arc::new(link), &self.faults, &mut Directory(Arc::clone(self)));
+    }
+}
+
+/// The listeners, as replies need them.
+struct Directory(Arc<Shared>);
+
+impl Addresses for Directory {
+    fn ours(&mut self, host: &str, port: u16) -> Result<(String, u16), RewriteError> {
+        match self.0.listener(host, port) {
             Ok(address) => Ok((address.ip().to_string(), address.port())),
             Err(error) => {
                 Err(RewriteError::NoListener { broker: format!("{host}:{port}"), reason: error.to_string() })
             }
-        };
-        serve(&Arc::new(link), &self.faults, &mut map);
+        }
+    }
+
+    fn known(&self) -> Vec<(String, u16)> {
+        self.0.listeners.lock().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect()
     }
 }
 

@@ -1,19 +1,26 @@
 //! Addresses of brokers in replies, made the proxy's own.
 //!
-//! Enters: a whole reply to Metadata, FindCoordinator or DescribeCluster. Leaves: the same with other
-//! addresses. Replies to Produce and Fetch may name a new leader, too, from their latest versions on: that is
-//! left as it is, so a cluster whose leaders move must not be led by these.
+//! Enters: a whole reply that names brokers: to Metadata, FindCoordinator, DescribeCluster; to Fetch and
+//! Produce from the versions on that name the new leader of a partition that has moved. Leaves: the same with
+//! other addresses.
 
 use bytes::{Bytes, BytesMut};
 use kafka_protocol::messages::{
-    DescribeClusterResponse, FindCoordinatorResponse, MetadataResponse, ResponseHeader,
+    DescribeClusterResponse, FetchResponse, FindCoordinatorResponse, MetadataResponse, ProduceResponse,
+    ResponseHeader,
 };
 use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion, Message, StrBytes};
 
 use super::Api;
 
-/// Host and port by which clients are to know a broker; an error says that there can be none.
-pub(super) type Map<'m> = dyn FnMut(&str, u16) -> Result<(String, u16), RewriteError> + 'm;
+/// Which broker is where, and where clients are to look for it.
+pub(super) trait Addresses {
+    /// Host and port by which clients are to know a broker.
+    fn ours(&mut self, host: &str, port: u16) -> Result<(String, u16), RewriteError>;
+
+    /// The brokers that are known.
+    fn known(&self) -> Vec<(String, u16)>;
+}
 
 /// Why a reply cannot be rewritten.
 #[derive(Debug, thiserror::Error)]
@@ -24,27 +31,47 @@ pub(super) enum RewriteError {
     NoListener { broker: String, reason: String },
 }
 
-/// A reply, without its length, with every address mapped.
+/// A reply, without its length, with every address made ours.
 pub(super) fn rewrite(
     api: Api,
     version: i16,
     reply: Vec<u8>,
-    map: &mut Map<'_>,
+    to: &mut dyn Addresses,
 ) -> Result<Vec<u8>, RewriteError> {
     match api {
         Api::METADATA => with::<MetadataResponse>(api, version, reply, |reply| {
-            reply.brokers.iter_mut().try_for_each(|broker| change(&mut broker.host, &mut broker.port, map))
+            reply.brokers.iter_mut().try_for_each(|broker| change(&mut broker.host, &mut broker.port, to))
         }),
         Api::FIND_COORDINATOR => with::<FindCoordinatorResponse>(api, version, reply, |reply| {
-            change(&mut reply.host, &mut reply.port, map)?;
+            change(&mut reply.host, &mut reply.port, to)?;
             let mut found = reply.coordinators.iter_mut();
-            found.try_for_each(|broker| change(&mut broker.host, &mut broker.port, map))
+            found.try_for_each(|broker| change(&mut broker.host, &mut broker.port, to))
         }),
         Api::DESCRIBE_CLUSTER => with::<DescribeClusterResponse>(api, version, reply, |reply| {
-            reply.brokers.iter_mut().try_for_each(|broker| change(&mut broker.host, &mut broker.port, map))
+            reply.brokers.iter_mut().try_for_each(|broker| change(&mut broker.host, &mut broker.port, to))
+        }),
+        // Most of these name nobody, and stay the bytes that they are.
+        Api::FETCH | Api::PRODUCE if !ends_with_address(&reply, to) => Ok(reply),
+        Api::FETCH => with::<FetchResponse>(api, version, reply, |reply| {
+            let mut leaders = reply.node_endpoints.iter_mut();
+            leaders.try_for_each(|broker| change(&mut broker.host, &mut broker.port, to))
+        }),
+        Api::PRODUCE => with::<ProduceResponse>(api, version, reply, |reply| {
+            let mut leaders = reply.node_endpoints.iter_mut();
+            leaders.try_for_each(|broker| change(&mut broker.host, &mut broker.port, to))
         }),
         _ => Ok(reply),
     }
+}
+
+/// Whether the end of a reply, where new leaders stand, names a broker: a compact string and a port.
+fn ends_with_address(reply: &[u8], to: &dyn Addresses) -> bool {
+    let end = &reply[reply.len().saturating_sub(LEADERS_BYTES_MAX)..];
+    to.known().iter().any(|(host, port)| {
+        let length = u8::try_from(host.len() + 1).unwrap_or(u8::MAX);
+        let text = [&[length], host.as_bytes(), &i32::from(*port).to_be_bytes()].concat();
+        end.windows(text.len()).any(|window| window == text)
+    })
 }
 
 fn with<M: Decodable + Encodable + HeaderVersion + Message>(
@@ -71,24 +98,43 @@ fn with<M: Decodable + Encodable + HeaderVersion + Message>(
     Ok(out.to_vec())
 }
 
-fn change(host: &mut StrBytes, port: &mut i32, map: &mut Map<'_>) -> Result<(), RewriteError> {
+fn change(host: &mut StrBytes, port: &mut i32, to: &mut dyn Addresses) -> Result<(), RewriteError> {
     // No coordinator known: an empty host, or port -1.
     let Ok(number) = u16::try_from(*port) else { return Ok(()) };
     if host.is_empty() || number == 0 {
         return Ok(());
     }
-    let (to_host, to_port) = map(host, number)?;
+    let (to_host, to_port) = to.ours(host, number)?;
     *host = StrBytes::from_string(to_host);
     *port = i32::from(to_port);
     Ok(())
 }
+
+/// What the leaders of a reply take at most: some thirty bytes a broker, for as many as the proxy knows.
+const LEADERS_BYTES_MAX: usize = 4 << 10;
 
 #[cfg(test)]
 mod tests {
     use kafka_protocol::messages::find_coordinator_response::Coordinator;
     use kafka_protocol::messages::metadata_response::MetadataResponseBroker;
 
+    use kafka_protocol::messages::fetch_response::NodeEndpoint;
+    use kafka_protocol::messages::produce_response;
+
     use super::*;
+
+    /// Knows broker b at 9092.
+    struct Proxies;
+
+    impl Addresses for Proxies {
+        fn ours(&mut self, host: &str, port: u16) -> Result<(String, u16), RewriteError> {
+            Ok((format!("proxy-of-{host}"), port + 1))
+        }
+
+        fn known(&self) -> Vec<(String, u16)> {
+            vec![("b".to_owned(), 9_092)]
+        }
+    }
 
     fn bytes<M: Encodable + HeaderVersion>(message: &M, version: i16) -> Vec<u8> {
         let mut out = BytesMut::new();
@@ -101,8 +147,7 @@ mod tests {
     }
 
     fn moved(api: Api, version: i16, reply: Vec<u8>) -> Vec<u8> {
-        let map: &mut Map<'_> = &mut |host, port| Ok((format!("proxy-of-{host}"), port + 1));
-        rewrite(api, version, reply, map).unwrap()
+        rewrite(api, version, reply, &mut Proxies).unwrap()
     }
 
     #[test]
@@ -138,9 +183,33 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_is_an_error() {
-        let map: &mut Map<'_> = &mut |host, port| Ok((host.to_owned(), port));
-        assert!(rewrite(Api::METADATA, 99, vec![0; 40], map).is_err());
-        assert!(rewrite(Api::METADATA, 12, vec![0, 0, 0, 1, 0, 255, 255, 255], map).is_err());
-        assert_eq!(rewrite(Api::PRODUCE, 99, vec![1, 2], map).unwrap(), [1, 2]);
+        assert!(rewrite(Api::METADATA, 99, vec![0; 40], &mut Proxies).is_err());
+        assert!(rewrite(Api::METADATA, 12, vec![0, 0, 0, 1, 0, 255, 255, 255], &mut Proxies).is_err());
+        assert_eq!(moved(Api::PRODUCE, 99, vec![1, 2]), [1, 2]);
+    }
+
+    /// What a broker says after a restart, when it does not lead a partition yet: a client that believed the
+    /// address would go past the proxy from then on.
+    #[test]
+    fn new_leaders_are_the_proxy_too() {
+        let text = |text: &str| StrBytes::from_string(text.to_owned());
+        let fetch = |host: &str, port| {
+            let leader = NodeEndpoint::default().with_host(text(host)).with_port(port);
+            FetchResponse::default().with_node_endpoints(vec![leader])
+        };
+        let produce = |host: &str, port| {
+            let leader = produce_response::NodeEndpoint::default().with_host(text(host)).with_port(port);
+            ProduceResponse::default().with_node_endpoints(vec![leader])
+        };
+        for version in 16..=17 {
+            let found = moved(Api::FETCH, version, bytes(&fetch("b", 9_092), version));
+            assert_eq!(found, bytes(&fetch("proxy-of-b", 9_093), version), "fetch {version}");
+        }
+        for version in 10..=12 {
+            let found = moved(Api::PRODUCE, version, bytes(&produce("b", 9_092), version));
+            assert_eq!(found, bytes(&produce("proxy-of-b", 9_093), version), "produce {version}");
+        }
+        let plain = bytes(&FetchResponse::default(), 17);
+        assert_eq!(moved(Api::FETCH, 17, plain.clone()), plain);
     }
 }
