@@ -35,7 +35,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// The burden that scripts/gate --prove asks for: thousandths of the time that lanes and shards work.
+/// The burden that scripts/gate --prove asks for: thousandths of the CPU time it takes otherwise.
 #[cfg(feature = "sabotage")]
 fn take_burden() {
     let per_mille = std::env::var("WELLSTREAM_TEST_BURDEN").ok().and_then(|text| text.parse().ok());

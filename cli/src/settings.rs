@@ -55,6 +55,7 @@ pub(crate) struct Settings {
     pub(crate) on_lost_history: OnLostHistory,
     pub(crate) accept_rules_change: bool,
     pub(crate) threads: Option<usize>,
+    pub(crate) pin: bool,
     pub(crate) state_bytes_max: Size,
     pub(crate) events: Option<u64>,
     pub(crate) max: bool,

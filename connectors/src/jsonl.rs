@@ -88,7 +88,7 @@ const BUFFER_BYTES: usize = 256 << 10;
 
 #[cfg(test)]
 mod tests {
-    use wellstream_core::encode::{PartEncoder, RowEncoder, RowTail};
+    use wellstream_core::encode::{Origin, PartEncoder, RowEncoder, RowTail};
     use wellstream_core::record::{Input, PartitionId, Row, Side, Status, WellReading};
     use wellstream_core::rules::{RulesHash, ScoreRules};
     use wellstream_core::score;
@@ -104,7 +104,8 @@ mod tests {
             let mut part = Vec::new();
             let class = score::well(650.5, &ScoreRules::default());
             let encoder = PartEncoder::new(PartitionId { side: Side::Well, number: input.partition });
-            encoder.well(&mut part, &reading, offset, input.time_ms, class);
+            let origin = Origin { offset, time_ms: input.time_ms, value: &[] };
+            encoder.well(&mut part, &reading, &origin, class);
             let tail = RowTail { time_ms: input.time_ms, quality: 75, risk: 40, status: Status::Alert };
             let (value, key) = RowEncoder::new(RulesHash(1)).put(&mut batch.bytes, Some(&part), None, tail);
             batch.rows.push(Row {

@@ -14,6 +14,7 @@ pub mod kafka;
 pub mod jsonl;
 pub mod count;
 pub mod fanout;
+mod pin;
 pub mod runtime;
 #[cfg(feature = "sabotage")]
 mod burden;

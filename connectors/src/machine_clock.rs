@@ -52,6 +52,18 @@ impl MachineClock {
         i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
     }
 
+    /// CPU time of all threads of this process so far, ns.
+    #[cfg(feature = "sabotage")]
+    pub(crate) fn process_cpu_ns(&self) -> u64 {
+        cpu_ns(rustix::time::ClockId::ProcessCPUTime)
+    }
+
+    /// CPU time of the calling thread so far, ns.
+    #[cfg(feature = "sabotage")]
+    pub(crate) fn thread_cpu_ns(&self) -> u64 {
+        cpu_ns(rustix::time::ClockId::ThreadCPUTime)
+    }
+
     /// Sleeps.
     pub fn sleep(&self, time: Duration) {
         std::thread::sleep(time);
@@ -66,6 +78,23 @@ impl MachineClock {
 impl Default for MachineClock {
     fn default() -> Self {
         MachineClock::start()
+    }
+}
+
+#[cfg(feature = "sabotage")]
+fn cpu_ns(id: rustix::time::ClockId) -> u64 {
+    let time = rustix::time::clock_gettime(id);
+    let part = |part: i64, ns: u64| u64::try_from(part).unwrap_or(0) * ns;
+    part(time.tv_sec, 1_000_000_000) + part(time.tv_nsec, 1)
+}
+
+impl wellstream_wire::clock::Clock for MachineClock {
+    fn now_ns(&self) -> u64 {
+        MachineClock::now_ns(self)
+    }
+
+    fn pause(&self, time: Duration) {
+        self.sleep(time);
     }
 }
 

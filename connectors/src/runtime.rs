@@ -95,9 +95,13 @@ pub fn run<S: Source, K: Sink>(
         let _over = Over(&link.over);
         for (index, worker) in workers.iter_mut().enumerate() {
             let name = format!("worker-{index}");
-            let spawned = thread::Builder::new().name(name).spawn_scoped(scope, || {
+            let (link, clock) = (&link, &clock);
+            let spawned = thread::Builder::new().name(name).spawn_scoped(scope, move || {
                 let _over = Over(&link.over);
-                worker.work(&clock, &link);
+                if settings.pin {
+                    crate::pin::pin(index);
+                }
+                worker.work(clock, link);
             });
             if let Err(error) = spawned {
                 return Err(EngineError::Thread(error.to_string()));
@@ -201,8 +205,6 @@ impl<S: Source> Worker<S> {
                 let ended = now(clock);
                 if done > 0 {
                     shard.worked(ended.mono_ns - began.mono_ns);
-                    #[cfg(feature = "sabotage")]
-                    crate::burden::bear(clock, ended.mono_ns - began.mono_ns);
                 }
                 began = ended;
             }
@@ -211,10 +213,7 @@ impl<S: Source> Worker<S> {
                     Ok(taken) => {
                         done += taken;
                         if taken > 0 {
-                            let worked_ns = now(clock).mono_ns - began.mono_ns;
-                            lane.worked(worked_ns);
-                            #[cfg(feature = "sabotage")]
-                            crate::burden::bear(clock, worked_ns);
+                            lane.worked(now(clock).mono_ns - began.mono_ns);
                         }
                     }
                     Err(error) => {
@@ -223,6 +222,10 @@ impl<S: Source> Worker<S> {
                         return;
                     }
                 }
+            }
+            #[cfg(feature = "sabotage")]
+            if done > 0 {
+                crate::burden::bear(clock);
             }
             idle.after(done, clock);
         }

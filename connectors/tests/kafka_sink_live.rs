@@ -20,7 +20,7 @@ use wellstream_connectors::kafka::sink::{KafkaOutputs, KafkaSink, ResultSchemas}
 use wellstream_connectors::kafka::topics::Connection;
 use wellstream_connectors::kafka::{KafkaError, KafkaSettings, TopicNames};
 use wellstream_core::decode;
-use wellstream_core::encode::{PartEncoder, RowEncoder, RowTail};
+use wellstream_core::encode::{Origin, PartEncoder, RowEncoder, RowTail};
 use wellstream_core::engine::{
     CommitOutcome, EpochOffsets, GroupMetadata, Output, PartitionOffset, Sink, SinkError, Wants,
 };
@@ -89,7 +89,7 @@ fn rows(count: i64) -> RowBatch {
         let (time_ms, status) = (input.time_ms, Status::Alert);
         let class = score::well(650.5, &ScoreRules::default());
         let encoder = PartEncoder::new(PartitionId { side: Side::Well, number: input.partition });
-        encoder.well(&mut part, &reading, offset, time_ms, class);
+        encoder.well(&mut part, &reading, &Origin { offset, time_ms, value: &[] }, class);
         let tail = RowTail { time_ms, quality: 75, risk: 40, status };
         let (value, key) = RowEncoder::new(RulesHash(1)).put(&mut batch.bytes, Some(&part), None, tail);
         batch.rows.push(Row { well: Some(input), tank: None, time_ms, risk: 40, status, value, key });

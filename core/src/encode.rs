@@ -7,17 +7,18 @@
 //!
 //! ```
 //! use wellstream_core::decode;
-//! use wellstream_core::encode::{PartEncoder, RowEncoder, RowTail};
+//! use wellstream_core::encode::{Origin, PartEncoder, RowEncoder, RowTail};
 //! use wellstream_core::record::{PartitionId, Side, Status, WellReading};
 //! use wellstream_core::rules::{RulesHash, ScoreRules};
 //! use wellstream_core::score;
 //!
 //! let well = WellReading { facility_id: Some("F-1"), methane_ppm: Some(650.2), ..WellReading::default() };
 //! let partition = PartitionId { side: Side::Well, number: 2 };
-//! let (offset, time_ms) = (41, 1_700_000_000_000);
+//! let time_ms = 1_700_000_000_000;
 //! let class = score::well(650.2, &ScoreRules::default());
 //! let mut part = Vec::new();
-//! PartEncoder::new(partition).well(&mut part, &well, offset, time_ms, class);
+//! let origin = Origin { offset: 41, time_ms, value: &[] };
+//! PartEncoder::new(partition).well(&mut part, &well, &origin, class);
 //!
 //! let tail = RowTail { time_ms, quality: 75, risk: 40, status: Status::Alert };
 //! let mut out = b"rows before ".to_vec();
@@ -37,7 +38,7 @@ mod row;
 mod alarm;
 
 pub use alarm::put_alarm;
-pub use part::{PartEncoder, part_bytes};
+pub use part::{Origin, PartEncoder, part_bytes};
 pub use reading::{tank_reading, tank_reading_nullable, well_reading, well_reading_nullable};
 pub use row::{RowEncoder, RowTail};
 

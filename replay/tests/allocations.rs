@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use wellstream_core::decode;
-use wellstream_core::encode::PartEncoder;
+use wellstream_core::encode::{Origin, PartEncoder};
 use wellstream_core::engine::{Polled, Source, SourceError};
 use wellstream_core::exchange::{self, Batch, PartReading, PartitionTail};
 use wellstream_core::join::{Arrival, Join, JoinStart, RowForm};
@@ -248,14 +248,14 @@ impl Load {
                     let well = plans[0].decode_well(body).unwrap();
                     let class = score::well(well.methane_ppm.unwrap(), &rules.score);
                     let time_ms = well.timestamp.unwrap();
-                    encoder.well(&mut part, &well, offset, time_ms, class);
+                    encoder.well(&mut part, &well, &Origin { offset, time_ms, value: body }, class);
                     (number(well.facility_id), time_ms, class.points, class.quality)
                 }
                 Side::Tank => {
                     let tank = plans[1].decode_tank(body).unwrap();
                     let class = score::tank(tank.vapor_concentration_ppm.unwrap(), &rules.score);
                     let time_ms = tank.timestamp.unwrap();
-                    encoder.tank(&mut part, &tank, offset, time_ms, class);
+                    encoder.tank(&mut part, &tank, &Origin { offset, time_ms, value: body }, class);
                     (number(tank.facility_id), time_ms, class.points, class.quality)
                 }
             };

@@ -1,7 +1,13 @@
 //! Kafka's wire format, straight from and to the socket.
 //!
-//! So far its record batches: [`batch`] walks those of a fetch in place and writes those of a produce
-//! request. It opens no connection and reads no clock; times and limits are arguments.
+//! [`batch`] walks the record batches of a fetch in place and writes those of a produce request;
+//! [`connection`] carries requests and answers; [`cluster`] knows which broker leads what. No clock is read
+//! here and nothing sleeps by itself: see [`clock::Clock`].
 
-pub mod batch;
 pub mod limits;
+pub mod clock;
+pub mod address;
+pub mod batch;
+pub mod error;
+pub mod connection;
+pub mod cluster;

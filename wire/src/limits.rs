@@ -6,3 +6,31 @@ pub const UNPACKED_BYTES_MAX: usize = 128 << 20;
 
 /// Headers of one record: Kafka sets no bound, and ours have five.
 pub const HEADERS_MAX: usize = 10_000;
+
+/// One answer of a broker, bytes: a fetch of 50 MB, or one batch of the largest message that is allowed. What
+/// a broker claims takes no memory before it has sent it.
+pub const FRAME_BYTES_MAX: usize = 256 << 20;
+
+/// The first piece of an answer's buffer, bytes; it doubles as the bytes come.
+pub const FRAME_BYTES_FIRST: usize = 64 << 10;
+
+/// Emptied receive buffers that a connection keeps: one being filled, one walked, one waiting.
+pub const SPARE_BUFFERS: usize = 4;
+
+/// A larger receive buffer is given back to the system instead.
+pub const SPARE_BYTES_MAX: usize = 32 << 20;
+
+/// Unsent bytes of requests beyond which the send buffer is not kept.
+pub const SEND_BYTES_KEPT: usize = 16 << 20;
+
+/// Rounds of password hashing that a broker may ask for, least: as Kafka and RFC 7677.
+pub const SCRAM_ROUNDS_MIN: u32 = 4_096;
+
+/// Rounds of password hashing that a broker may ask for, most: half a second of hashing.
+pub const SCRAM_ROUNDS_MAX: u32 = 1_000_000;
+
+/// The first pause before a broker is asked again; they double.
+pub const BACKOFF_MIN: std::time::Duration = std::time::Duration::from_millis(50);
+
+/// The longest pause before a broker is asked again.
+pub const BACKOFF_MAX: std::time::Duration = std::time::Duration::from_secs(2);

@@ -62,6 +62,7 @@ impl<'a> Job<'a> {
             commit_interval_ms: settings.commit_interval.ms(),
             max_ahead_ms: settings.max_ahead.ms(),
             idle_after_ms,
+            pin: settings.pin,
             state_bytes_max: usize::try_from(settings.state_bytes_max.bytes).unwrap_or(usize::MAX),
             ..EngineSettings::new(Arc::clone(&self.rules))
         }

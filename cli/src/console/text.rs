@@ -184,7 +184,7 @@ const CLEARED: Style = Style::new().fg_color(Some(anstyle::Color::Ansi(AnsiColor
 
 #[cfg(test)]
 mod tests {
-    use wellstream_core::encode::{PartEncoder, RowEncoder, RowTail};
+    use wellstream_core::encode::{Origin, PartEncoder, RowEncoder, RowTail};
     use wellstream_core::record::{Alarm, PartitionId, Side, Status, TankReading, WellReading};
     use wellstream_core::rules::{RulesHash, ScoreRules};
     use wellstream_core::score;
@@ -226,8 +226,9 @@ mod tests {
         let time_ms = 1_777_636_800_000;
         let rules = ScoreRules::default();
         let (mut well_part, mut tank_part, mut out) = (Vec::new(), Vec::new(), Vec::new());
-        encoder(Side::Well).well(&mut well_part, &well, 7, time_ms, score::well(650.2, &rules));
-        encoder(Side::Tank).tank(&mut tank_part, &tank, 7, time_ms, score::tank(12_000.0, &rules));
+        let origin = Origin { offset: 7, time_ms, value: &[] };
+        encoder(Side::Well).well(&mut well_part, &well, &origin, score::well(650.2, &rules));
+        encoder(Side::Tank).tank(&mut tank_part, &tank, &origin, score::tank(12_000.0, &rules));
         let tail = RowTail { time_ms, quality: 70, risk: 80, status: Status::Alert };
         let mut rows = RowEncoder::new(RulesHash(1));
         let (value, _) = rows.put(&mut out, Some(&well_part), Some(&tank_part), tail);

@@ -120,6 +120,7 @@ pub(crate) const KEYS: &[Key] = &[
     key("on_lost_history", Kind::Choice(&["start", "refuse"]), Some("start"), RUN, "WHAT", "When what a restart would read again is gone: start (at the committed offsets, loudly) or refuse"),
     key("accept_rules_change", Kind::Switch, Some("false"), RUN, "BOOL", "Start although the rules differ from those of the last commit; open results count as decided"),
     key("threads", count(1, 1_024), None, RUN | REPLAY, "N", "Engine threads [default: one per core]"),
+    key("pin", Kind::Switch, Some("false"), RUN | REPLAY, "BOOL", "Keep each engine thread on a processor of its own, where nothing else runs on the machine"),
     key("state_bytes_max", Kind::Size, Some("4GiB"), RUN | REPLAY, "SIZE", "Above this much state only the lanes that hold the watermark back go on"),
     key("events", count(1, 1_000_000_000_000), None, REPLAY | RECORD, "N", "Readings to generate, of both kinds together, such as 2M [default: the scenario's]; records of a trace; records to record"),
     key("max", Kind::Switch, Some("false"), REPLAY, "BOOL", "As fast as it goes"),

@@ -3,7 +3,8 @@
 use std::hint::black_box;
 
 use apache_avro::Schema;
-use wellstream_core::encode::{PartEncoder, RowEncoder, RowTail};
+use wellstream_core::decode::Plan;
+use wellstream_core::encode::{Origin, PartEncoder, RowEncoder, RowTail};
 use wellstream_core::record::{Input, PartitionId, Side, Status, TankReading, WellReading};
 use wellstream_core::rules::{RulesHash, ScoreRules};
 use wellstream_core::score;
@@ -113,11 +114,22 @@ fn parts(load: &Load, side: Side) -> Stage<'_> {
     let (well, tank) = (score::well(400.0, &rules), score::tank(400.0, &rules));
     let encoder = |input: &Input| PartEncoder::new(PartitionId { side, number: input.partition });
     let encoders: Vec<_> = load.inputs.iter().map(encoder).collect();
+    // As a lane has them: decoded, their texts in the value.
+    let Bodies { plan, bodies, .. } = load.plain(side);
+    let (plan, bodies): (&Plan, &[Vec<u8>]) = (Box::leak(Box::new(plan)), bodies.leak());
+    let (mut wells, mut tanks) = (Vec::new(), Vec::new());
+    for body in bodies {
+        match side {
+            Side::Well => wells.push(plan.decode_well(body).unwrap()),
+            Side::Tank => tanks.push(plan.decode_tank(body).unwrap()),
+        }
+    }
     rendered(move |out, place| {
         let Input { offset, time_ms, .. } = load.inputs[place];
+        let origin = Origin { offset, time_ms, value: &bodies[place] };
         match side {
-            Side::Well => encoders[place].well(out, &load.wells[place], offset, time_ms, well),
-            Side::Tank => encoders[place].tank(out, &load.tanks[place], offset, time_ms, tank),
+            Side::Well => encoders[place].well(out, &wells[place], &origin, well),
+            Side::Tank => encoders[place].tank(out, &tanks[place], &origin, tank),
         }
     })
 }

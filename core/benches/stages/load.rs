@@ -2,7 +2,7 @@
 
 use fastrand::Rng;
 use wellstream_core::decode::Plan;
-use wellstream_core::encode::{self, PartEncoder};
+use wellstream_core::encode::{self, Origin, PartEncoder};
 use wellstream_core::record::{Input, PartitionId, Side, TankReading, WellReading};
 use wellstream_core::rules::ScoreRules;
 use wellstream_core::{schemas, score};
@@ -52,9 +52,10 @@ impl Load {
         let emission = score::well(well.methane_ppm.unwrap_or_default(), &rules);
         let vapor = score::tank(tank.vapor_concentration_ppm.unwrap_or_default(), &rules);
         let mut parts = [Vec::new(), Vec::new()];
+        let origin = Origin { offset: input.offset, time_ms: input.time_ms, value: &[] };
         let encoder = |side| PartEncoder::new(PartitionId { side, number: input.partition });
-        encoder(Side::Well).well(&mut parts[0], well, input.offset, input.time_ms, emission);
-        encoder(Side::Tank).tank(&mut parts[1], tank, input.offset, input.time_ms, vapor);
+        encoder(Side::Well).well(&mut parts[0], well, &origin, emission);
+        encoder(Side::Tank).tank(&mut parts[1], tank, &origin, vapor);
         self.parts.push(parts);
         let [emission, vapor] = [[emission.points, emission.quality], [vapor.points, vapor.quality]]
             .map(|class| class.map(narrow));

@@ -5,11 +5,22 @@
 //! is one piece of the row.
 
 use crate::record::{PartitionId, Side, TankReading, WellReading};
-use crate::score::{TankClass, WellClass};
+use crate::score::{EmissionClass, TankClass, VaporClass, WellClass};
 
 use super::pen::{Pen, append};
 use super::reading::VALUE;
 use super::wire::put_long;
+
+/// The record that a part is made of.
+#[derive(Clone, Copy, Debug)]
+pub struct Origin<'v> {
+    /// Its offset.
+    pub offset: i64,
+    /// Its event time, epoch ms.
+    pub time_ms: i64,
+    /// Its value: texts that lie in it are copied with their neighbours. Any other bytes do as well.
+    pub value: &'v [u8],
+}
 
 /// Makes the parts of one partition's readings.
 #[derive(Clone, Debug)]
@@ -37,12 +48,16 @@ impl PartEncoder {
     }
 
     /// Appends what a well reading contributes to its rows.
-    pub fn well(&self, out: &mut Vec<u8>, r: &WellReading<'_>, offset: i64, time_ms: i64, class: WellClass) {
-        let name = class.class.name();
+    pub fn well(&self, out: &mut Vec<u8>, r: &WellReading<'_>, origin: &Origin<'_>, class: WellClass) {
+        const NAMES: [Name; 3] = [
+            Name::new(EmissionClass::High.name()),
+            Name::new(EmissionClass::Medium.name()),
+            Name::new(EmissionClass::Normal.name()),
+        ];
         // A vibration's text is shorter than its base64, or one of two words.
         let texts = [r.facility_id, r.well_id, r.vibration_encoded, r.pump_status];
-        self.put(out, r.facility_id, (offset, time_ms), texts_bytes(texts), |pen| {
-            pen.nullable_text(r.well_id);
+        self.put(out, r.facility_id, origin, texts_bytes(texts), |pen| {
+            pen.nullable_text(origin.value, r.well_id);
             pen.nullable_doubles([
                 r.methane_ppm,
                 r.co2_ppm,
@@ -52,28 +67,32 @@ impl PartEncoder {
             ]);
             pen.byte(VALUE);
             pen.vibration(r.vibration_encoded);
-            pen.nullable_text(r.pump_status);
+            pen.nullable_text(origin.value, r.pump_status);
             pen.nullable_flags([r.maintenance_alert]);
-            pen.byte(VALUE);
-            pen.text(name.as_bytes());
+            let name = &NAMES[class.class as usize];
+            pen.front::<NAME_ROOM>(&name.bytes, name.length);
             pen.value_long(i64::from(class.quality));
         });
     }
 
     /// Appends what a tank reading contributes to its rows.
-    pub fn tank(&self, out: &mut Vec<u8>, r: &TankReading<'_>, offset: i64, time_ms: i64, class: TankClass) {
-        let name = class.class.name();
+    pub fn tank(&self, out: &mut Vec<u8>, r: &TankReading<'_>, origin: &Origin<'_>, class: TankClass) {
+        const NAMES: [Name; 3] = [
+            Name::new(VaporClass::Critical.name()),
+            Name::new(VaporClass::High.name()),
+            Name::new(VaporClass::Normal.name()),
+        ];
         let texts = [r.facility_id, r.tank_id, r.leak_detection_status];
-        self.put(out, r.facility_id, (offset, time_ms), texts_bytes(texts), |pen| {
-            pen.nullable_text(r.tank_id);
+        self.put(out, r.facility_id, origin, texts_bytes(texts), |pen| {
+            pen.nullable_text(origin.value, r.tank_id);
             pen.nullable_doubles([r.level_percentage, r.vapor_concentration_ppm]);
-            pen.nullable_text(r.leak_detection_status);
+            pen.nullable_text(origin.value, r.leak_detection_status);
             pen.nullable_doubles([r.ambient_temperature_f, r.internal_pressure_psi]);
             pen.nullable_flags([r.flame_arrestor_status, r.vapor_recovery_active, r.emergency_shutdown]);
             pen.nullable_doubles([r.wind_speed_mph, r.atmospheric_pressure_mb]);
             pen.nullable_long(r.air_quality_index.map(i64::from));
-            pen.byte(VALUE);
-            pen.text(name.as_bytes());
+            let name = &NAMES[class.class as usize];
+            pen.front::<NAME_ROOM>(&name.bytes, name.length);
             pen.value_long(i64::from(class.quality));
         });
     }
@@ -85,10 +104,11 @@ impl PartEncoder {
         &self,
         out: &mut Vec<u8>,
         facility: Option<&str>,
-        (offset, time_ms): (i64, i64),
+        origin: &Origin<'_>,
         texts_bytes: usize,
         fields: impl FnOnce(&mut Pen<'_>),
     ) {
+        let &Origin { offset, time_ms, value } = origin;
         let facility = facility.unwrap_or_default().as_bytes();
         append(out, PART_BYTES_MAX + texts_bytes, |pen| {
             let head = pen.reserve::<HEAD_BYTES>();
@@ -99,7 +119,7 @@ impl PartEncoder {
             }
             pen.decimal(offset.unsigned_abs());
             let id_bytes = begin - pen.room_bytes();
-            pen.text(facility);
+            pen.text_of(value, facility);
             let fields_begin = begin - pen.room_bytes();
             pen.front::<8>(&self.number, self.number_bytes);
             pen.value_long(offset);
@@ -161,6 +181,31 @@ fn head_bytes(id_bytes: usize, facility_bytes: usize, fields: usize, end: usize)
     [a, b, c, d, e, f, g, h, i, j, k, l]
 }
 
+/// The name of a class as a value of a union with null: branch, length and text, and zeros behind.
+struct Name {
+    bytes: [u8; NAME_ROOM],
+    length: usize,
+}
+
+impl Name {
+    const fn new(name: &str) -> Name {
+        let (mut bytes, text) = ([0; NAME_ROOM], name.as_bytes());
+        bytes[0] = VALUE;
+        // Zigzag of a length below 64: names of ours are short.
+        let [twice, ..] = (2 * text.len()).to_le_bytes();
+        bytes[1] = twice;
+        let mut at = 0;
+        while at < text.len() {
+            bytes[2 + at] = text[at];
+            at += 1;
+        }
+        Name { bytes, length: 2 + text.len() }
+    }
+}
+
+/// Room for the longest name, a multiple of a word.
+const NAME_ROOM: usize = 24;
+
 fn padded<const N: usize>(bytes: &[u8]) -> ([u8; N], usize) {
     let mut padded = [0; N];
     padded[..bytes.len()].copy_from_slice(bytes);
@@ -195,8 +240,12 @@ mod tests {
         ] {
             let mut bytes = b"before".to_vec();
             let tank = TankReading { facility_id: Some("Fä"), ..TankReading::default() };
-            PartEncoder::new(PartitionId { side: Side::Tank, number })
-                .tank(&mut bytes, &tank, offset, 5, class);
+            PartEncoder::new(PartitionId { side: Side::Tank, number }).tank(
+                &mut bytes,
+                &tank,
+                &Origin { offset, time_ms: 5, value: &[] },
+                class,
+            );
             let length = bytes.len() - 6;
             bytes.extend(b"behind");
             assert_eq!(part_bytes(&bytes[6..]), length);
@@ -205,5 +254,49 @@ mod tests {
             assert_eq!(&part.bytes[part.id_bytes..part.fields], "\u{6}Fä".as_bytes());
         }
         assert_eq!(part_bytes(&[1, 2, 3]), 0);
+    }
+
+    #[test]
+    fn differential_where_texts_lie_does_not_change_a_part() {
+        let mut rng = fastrand::Rng::with_seed(7);
+        let all: String = (0..200).map(|_| rng.alphanumeric()).collect();
+        let (well_class, tank_class) =
+            (score::well(400.0, &ScoreRules::default()), score::tank(6_000.0, &ScoreRules::default()));
+        let encoder = PartEncoder::new(PartitionId { side: Side::Well, number: 3 });
+        for _ in 0..20_000 {
+            let (from, to) = (rng.usize(..100), rng.usize(100..=200));
+            let value = &all.as_bytes()[from..to];
+            let mut text = || {
+                let length = rng.usize(..=24);
+                // Within the value mostly, at its ends often, and outside it.
+                let at = match rng.u8(..8) {
+                    0 => rng.usize(..=200 - length),
+                    1 => from,
+                    2 => to - length,
+                    _ => rng.usize(from..=(to - length).max(from)),
+                };
+                Some(&all[at..(at + length).min(200)])
+            };
+            let well = WellReading {
+                well_id: text(),
+                facility_id: text(),
+                pump_status: text(),
+                ..WellReading::default()
+            };
+            let tank = TankReading {
+                tank_id: text(),
+                facility_id: text(),
+                leak_detection_status: text(),
+                ..TankReading::default()
+            };
+            let [in_value, alone] = [value, &[]].map(|value| {
+                let origin = Origin { offset: 41, time_ms: 7, value };
+                let mut parts = (Vec::new(), Vec::new());
+                encoder.well(&mut parts.0, &well, &origin, well_class);
+                encoder.tank(&mut parts.1, &tank, &origin, tank_class);
+                parts
+            });
+            assert_eq!(in_value, alone);
+        }
     }
 }

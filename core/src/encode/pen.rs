@@ -173,12 +173,26 @@ impl<'o> Pen<'o> {
         }
     }
 
-    /// A union of null and text.
+    /// Length and text, which lies in `value`: with its neighbours, so that its length is no branch.
     #[inline(always)]
-    pub(super) fn nullable_text(&mut self, text: Option<&str>) {
+    pub(super) fn text_of(&mut self, value: &[u8], text: &[u8]) {
+        match (block_at(value, text), self.room.split_first_chunk_mut::<{ 1 + WINDOW }>()) {
+            (Some(block), Some(([length, window @ ..], _))) => {
+                let [twice, ..] = (2 * text.len()).to_le_bytes();
+                length.write(twice);
+                window.write_copy_of_slice(&block);
+                self.room = &mut std::mem::take(&mut self.room)[1 + text.len()..];
+            }
+            _ => self.text(text),
+        }
+    }
+
+    /// A union of null and text, which lies in `value`.
+    #[inline(always)]
+    pub(super) fn nullable_text(&mut self, value: &[u8], text: Option<&str>) {
         let Some(text) = text else { return self.byte(NULL) };
         self.byte(VALUE);
-        self.text(text.as_bytes());
+        self.text_of(value, text.as_bytes());
     }
 
     /// A union of null and a long, or an int.
@@ -300,6 +314,23 @@ fn put_long_vibration<'o>(room: Room<'o>, encoded: &str) -> Room<'o> {
 
 /// Bytes up to which a text is written as words that overlap, without a call.
 const WINDOW: usize = 16;
+
+/// A text of up to sixteen bytes that lies in `value`, with what stands behind it; near the value's end moved
+/// to the front from what stands before it. `None` where it is longer, lies elsewhere, or the value is short.
+#[inline(always)]
+fn block_at(value: &[u8], text: &[u8]) -> Option<[u8; WINDOW]> {
+    // Only a slice of the value has an address within it: any other one gives a place that it has not.
+    let at = text.as_ptr().addr().wrapping_sub(value.as_ptr().addr());
+    if text.len() > WINDOW {
+        return None;
+    }
+    if let Some(block) = value.get(at..).and_then(<[u8]>::first_chunk) {
+        return Some(*block);
+    }
+    let block = value.get(..at.wrapping_add(text.len()))?.last_chunk::<WINDOW>()?;
+    let before = 8 * u32::try_from(WINDOW - text.len()).unwrap_or(0);
+    Some(u128::from_le_bytes(*block).checked_shr(before).unwrap_or(0).to_le_bytes())
+}
 
 /// Copies up to sixteen bytes by the first and the last word of them.
 #[inline(always)]

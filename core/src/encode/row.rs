@@ -181,7 +181,7 @@ fn place(bytes: usize) -> u32 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::part::PartEncoder;
+    use super::super::part::{Origin, PartEncoder};
     use super::*;
     use crate::decode::enriched;
     use crate::record::{PartitionId, Side, TankReading, WellReading};
@@ -189,6 +189,8 @@ mod tests {
     use crate::score::{self, vibration};
 
     const TAIL: RowTail = RowTail { time_ms: 5, quality: 70, risk: 80, status: Status::Alert };
+
+    const ORIGIN: Origin<'_> = Origin { offset: 34_567, time_ms: 4, value: &[] };
 
     fn part_of(side: Side) -> PartEncoder {
         PartEncoder::new(PartitionId { side, number: 12 })
@@ -201,8 +203,8 @@ mod tests {
         let well = WellReading { facility_id: Some("Fä"), ..WellReading::default() };
         let tank = TankReading { facility_id: Some("Fä"), ..TankReading::default() };
         let (mut well_part, mut tank_part) = (Vec::new(), Vec::new());
-        part_of(Side::Well).well(&mut well_part, &well, 34_567, 4, score::well(1.0, &rules));
-        part_of(Side::Tank).tank(&mut tank_part, &tank, 34_567, 4, score::tank(1.0, &rules));
+        part_of(Side::Well).well(&mut well_part, &well, &ORIGIN, score::well(1.0, &rules));
+        part_of(Side::Tank).tank(&mut tank_part, &tank, &ORIGIN, score::tank(1.0, &rules));
         for (well, tank, id, qualities) in [
             (Some(&well_part[..]), None, "w:12:34567|-", (Some(95), None)),
             (None, Some(&tank_part[..]), "-|t:12:34567", (None, Some(95))),
@@ -225,8 +227,7 @@ mod tests {
         part_of(Side::Well).well(
             &mut part,
             &WellReading::default(),
-            1,
-            1,
+            &ORIGIN,
             score::well(1.0, &ScoreRules::default()),
         );
         for n in 0..2_000_u32 {
@@ -249,7 +250,7 @@ mod tests {
         for text in texts {
             let mut part = Vec::new();
             let well = WellReading { vibration_encoded: Some(&text), ..WellReading::default() };
-            part_of(Side::Well).well(&mut part, &well, 1, 1, class);
+            part_of(Side::Well).well(&mut part, &well, &ORIGIN, class);
             let mut out = Vec::new();
             let (value, _) = RowEncoder::new(RulesHash(1)).put(&mut out, Some(&part), None, TAIL);
             let row = enriched(&out[..value.end as usize]).unwrap();

@@ -4,6 +4,7 @@ use std::hash::RandomState;
 use std::sync::Arc;
 
 use crate::decode::{self, Plan, Schemas};
+use crate::encode::Origin;
 use crate::exchange::{Batch, Dictionary, PartReading, Sender};
 use crate::record::{PartitionId, Record, Reject, Side, TankReading, WellReading};
 use crate::rules::{Rules, ScoreRules};
@@ -246,11 +247,14 @@ impl Desk {
             batch.staged_ns = self.now_ns;
         }
         let start = batch.parts.len();
-        let part = self.encoded.then_some(PartTo {
+        let part = self.encoded.then(|| PartTo {
             encoder: &partition.parts,
             out: &mut batch.parts,
-            offset: record.offset,
-            time_ms: *time_ms,
+            origin: Origin {
+                offset: record.offset,
+                time_ms: *time_ms,
+                value: record.value.unwrap_or_default(),
+            },
         });
         let (points, quality) = reading.classify(&self.scores[route.score as usize], part);
         let narrow = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);

@@ -1,7 +1,7 @@
 //! A lane reads one side at a time: what wells and tanks differ in, said once.
 
 use crate::decode::Plan;
-use crate::encode::PartEncoder;
+use crate::encode::{Origin, PartEncoder};
 use crate::exchange::Expected;
 use crate::record::{Reason, TankReading, WellReading};
 use crate::rules::ScoreRules;
@@ -37,12 +37,11 @@ pub(super) trait SideReading<'r> {
     fn classify(&self, rules: &ScoreRules, part: Option<PartTo<'_>>) -> (u32, u32);
 }
 
-/// Where a reading's row part goes, and the place and time that it tells.
+/// Where a reading's row part goes, and what it is made of besides the reading.
 pub(super) struct PartTo<'a> {
     pub(super) encoder: &'a PartEncoder,
     pub(super) out: &'a mut Vec<u8>,
-    pub(super) offset: i64,
-    pub(super) time_ms: i64,
+    pub(super) origin: Origin<'a>,
 }
 
 impl<'r> SideReading<'r> for WellReading<'r> {
@@ -69,8 +68,8 @@ impl<'r> SideReading<'r> for WellReading<'r> {
     #[inline]
     fn classify(&self, rules: &ScoreRules, part: Option<PartTo<'_>>) -> (u32, u32) {
         let class = score::well(self.methane_ppm.unwrap_or_default(), rules);
-        if let Some(PartTo { encoder, out, offset, time_ms }) = part {
-            encoder.well(out, self, offset, time_ms, class);
+        if let Some(PartTo { encoder, out, origin }) = part {
+            encoder.well(out, self, &origin, class);
         }
         (class.points, class.quality)
     }
@@ -100,8 +99,8 @@ impl<'r> SideReading<'r> for TankReading<'r> {
     #[inline]
     fn classify(&self, rules: &ScoreRules, part: Option<PartTo<'_>>) -> (u32, u32) {
         let class = score::tank(self.vapor_concentration_ppm.unwrap_or_default(), rules);
-        if let Some(PartTo { encoder, out, offset, time_ms }) = part {
-            encoder.tank(out, self, offset, time_ms, class);
+        if let Some(PartTo { encoder, out, origin }) = part {
+            encoder.tank(out, self, &origin, class);
         }
         (class.points, class.quality)
     }

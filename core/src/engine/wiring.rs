@@ -50,6 +50,8 @@ pub struct EngineSettings {
     pub exchange_batches: usize,
     /// Places in each output queue, batches.
     pub output_batches: usize,
+    /// Whether each thread of a lane and a shard stays on a processor of its own.
+    pub pin: bool,
 }
 
 impl EngineSettings {
@@ -68,6 +70,7 @@ impl EngineSettings {
             poll_records: limits::POLL_RECORDS_MAX,
             exchange_batches: limits::EXCHANGE_BATCHES,
             output_batches: limits::OUTPUT_BATCHES,
+            pin: false,
         }
     }
 }

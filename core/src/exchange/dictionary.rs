@@ -28,8 +28,8 @@ pub struct Dictionary {
     next: Vec<u32>,
 }
 
-/// A facility that will be looked up: its short key, if it has one.
-pub type Expected = Option<ShortKey>;
+/// A facility that will be looked up: its short key and that one's hash, if it has one.
+pub type Expected = Option<(ShortKey, u64)>;
 
 impl Dictionary {
     /// An empty dictionary for `shards` shards; `placing` must be the same for all lanes.
@@ -42,8 +42,7 @@ impl Dictionary {
     #[inline]
     pub fn expect(&self, facility: &str) -> Expected {
         let key = short_key(facility.as_bytes())?;
-        self.short.expect(key);
-        Some(key)
+        Some((key, self.short.expect(key)))
     }
 
     /// The route of a facility that `expect` was told of, and whether it was seen for the first time (its
@@ -57,7 +56,7 @@ impl Dictionary {
         score: impl FnOnce(&str) -> u32,
     ) -> (Route, bool) {
         let known = match expected {
-            Some(key) => self.short.get(key),
+            Some((key, hash)) => self.short.get_hashed(key, hash),
             None => self.long.get(facility).copied(),
         };
         match known {
@@ -73,7 +72,7 @@ impl Dictionary {
         self.next[shard] += 1;
         let route = Route { shard: u32::try_from(shard).unwrap_or(0), number, score };
         match expected {
-            Some(key) => self.short.insert(key, route),
+            Some((key, _)) => self.short.insert(key, route),
             None => drop(self.long.insert(facility.into(), route)),
         }
         route
@@ -81,7 +80,7 @@ impl Dictionary {
 
     /// Forgets every facility: their numbers begin anew, as the shards are told by the mark that says so.
     pub fn forget(&mut self) {
-        self.short = ShortIds::default();
+        self.short.clear();
         self.long = HashMap::default();
         self.next.fill(0);
     }
@@ -111,14 +110,17 @@ mod tests {
         let placing = RandomState::new();
         let (mut a, mut b) = (Dictionary::new(4, placing.clone()), Dictionary::new(4, placing));
         for i in 0..1_000 {
-            a.route(&format!("FAC-{i}"), short_key(format!("FAC-{i}").as_bytes()), |_| 0);
+            let name = format!("FAC-{i}");
+            let expected = a.expect(&name);
+            a.route(&name, expected, |_| 0);
         }
         for i in (0..1_000).rev() {
             let name = format!("FAC-{i}");
-            let key = short_key(name.as_bytes());
-            let (in_b, new) = b.route(&name, key, |_| 0);
+            let expected = b.expect(&name);
+            let (in_b, new) = b.route(&name, expected, |_| 0);
             assert!(new);
-            assert_eq!(a.route(&name, key, |_| 0).0.shard, in_b.shard);
+            let expected = a.expect(&name);
+            assert_eq!(a.route(&name, expected, |_| 0).0.shard, in_b.shard);
         }
     }
 

@@ -39,7 +39,13 @@ impl<V: Copy + Default> ShortIds<V> {
     /// The value of an id.
     #[inline]
     pub fn get(&self, key: ShortKey) -> Option<V> {
-        let mut at = self.first(key);
+        self.get_hashed(key, self.hash(key))
+    }
+
+    /// The value of an id whose hash is known.
+    #[inline]
+    pub fn get_hashed(&self, key: ShortKey, hash: u64) -> Option<V> {
+        let mut at = self.first(hash);
         loop {
             let (known, value) = self.slots[at];
             if known == key {
@@ -52,15 +58,25 @@ impl<V: Copy + Default> ShortIds<V> {
         }
     }
 
-    /// The id is looked up soon.
+    /// The id is looked up soon. Returns its hash, which stays what it is as long as the table lives.
     #[inline]
-    pub fn expect(&self, key: ShortKey) {
-        prefetch(&self.slots, self.first(key));
+    pub fn expect(&self, key: ShortKey) -> u64 {
+        let hash = self.hash(key);
+        prefetch(&self.slots, self.first(hash));
+        hash
+    }
+
+    /// Forgets every id.
+    pub fn clear(&mut self) {
+        self.slots = vec![(0, V::default()); SLOTS_MIN];
+        self.len = 0;
     }
 
     /// Adds an id that is not there.
     pub fn insert(&mut self, key: ShortKey, value: V) {
-        if (self.len + 1) * 4 > self.slots.len() * 3 {
+        // Half empty: ids lie all over the table, so a sparse one takes no more cache lines, and a lookup
+        // that ends at its first slot is one that the processor foresees.
+        if (self.len + 1) * 2 > self.slots.len() {
             let doubled = vec![(0, V::default()); self.slots.len() * 2];
             let old = std::mem::replace(&mut self.slots, doubled);
             old.into_iter().filter(|(key, _)| *key != 0).for_each(|(key, value)| self.put(key, value));
@@ -80,18 +96,23 @@ impl<V: Copy + Default> ShortIds<V> {
     }
 
     fn put(&mut self, key: ShortKey, value: V) {
-        let mut at = self.first(key);
+        let mut at = self.first(self.hash(key));
         while self.slots[at].0 != 0 {
             at = (at + 1) & (self.slots.len() - 1);
         }
         self.slots[at] = (key, value);
     }
 
-    /// Where a key is looked for first: one multiplication of 64 by 64 bits, both halves folded.
+    /// One multiplication of 64 by 64 bits, both halves folded.
     #[inline]
-    fn first(&self, key: ShortKey) -> usize {
+    fn hash(&self, key: ShortKey) -> u64 {
         let product = u128::from(low(key) ^ self.seeds[0]) * u128::from(low(key >> 64) ^ self.seeds[1]);
-        let hash = low(product) ^ low(product >> 64);
+        low(product) ^ low(product >> 64)
+    }
+
+    /// Where a key of this hash is looked for first.
+    #[inline]
+    fn first(&self, hash: u64) -> usize {
         usize::try_from(hash & (self.slots.len() as u64 - 1)).unwrap_or(0)
     }
 }
@@ -146,8 +167,9 @@ mod tests {
             let length = random.usize(0..=15);
             let id: String = (0..length).map(|_| ['a', 'b', '\0'][random.usize(0..3)]).collect();
             let key = short_key(id.as_bytes()).unwrap();
-            ids.expect(key);
+            let hash = ids.expect(key);
             assert_eq!(ids.get(key), naive.get(&id).copied(), "{id:?}");
+            assert_eq!(ids.get_hashed(key, hash), ids.get(key));
             naive.entry(id).or_insert_with(|| {
                 ids.insert(key, number);
                 number
