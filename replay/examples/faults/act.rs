@@ -83,6 +83,8 @@ impl<'a> Rig<'a> {
         self.faults.clear();
         self.sender.signal("INT")?;
         self.sender.finish(PATIENCE)?;
+        // What was on its way when the sender gave up may still come; not once its end has been looked at.
+        self.clock.sleep(Duration::from_secs(1));
         self.notes.cuts = self.faults.cuts();
         let Rig { plan, settings, engine, world, notes, .. } = self;
         engine.kill()?;
@@ -180,7 +182,10 @@ impl<'a> Rig<'a> {
     }
 
     fn broker(&mut self, verb: &str) -> Result<(), Failed> {
-        self.clock.sleep(Duration::from_millis(self.random.u64(500..1_500)));
+        // What lay in the topics is worked off by then: more rows come of readings that are sent again.
+        self.clock.sleep(Duration::from_millis(self.random.u64(2_000..3_000)));
+        self.await_more_rows("before the broker goes")?;
+        self.clock.sleep(Duration::from_millis(self.random.u64(0..500)));
         services(verb)?;
         self.clock.sleep(Duration::from_millis(self.random.u64(0..3_000)));
         services("start")?;
