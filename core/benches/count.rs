@@ -3,6 +3,7 @@
 //!
 //!     count list                                      what can be counted
 //!     count STAGE TURNS [FRAME SPINS ALLOCATIONS]     a stage; engine_counted and engine_rows are the whole
+//!     count lanes LANES TURNS                         rows counted by so many lanes and shards, in turns
 //!
 //! Callgrind is told to collect within `counted_whole`; of the engine, `counted_lane`, `counted_shard` and
 //! `counted_committer` are called from there. Printed are allocations per frame. A burden, so many spins and
@@ -40,6 +41,15 @@ fn main() {
             let stages = STAGES.iter().map(|(name, _)| *name).filter(|name| !name.starts_with("naive_"));
             stages.chain(ENGINES).for_each(|name| println!("{name}"));
         }
+        ["lanes", lanes, turns] => {
+            let (world, turns) = (
+                World::with_partitions(WARM_UP + number(turns) + LANES_MAX as usize * SPARE, LANES_MAX),
+                number(turns),
+            );
+            let engine = Engine::with_lanes(&world, false, number(lanes));
+            let (_, taken) = engine_frames(engine, turns, Burdens::default());
+            println!("readings {taken}");
+        }
         [name, turns] => count(name, number(turns), Burdens::default()),
         [name, turns, frame, spins, boxes] => {
             let burdens = Burdens::of(frame, Burden { spins: number(spins), boxes: number(boxes) });
@@ -71,23 +81,35 @@ fn stages(stage: &mut Stage<'_>, turns: usize) -> u64 {
     stage(turns)
 }
 
-fn engine(encoded_rows: bool, turns: usize, mut burdens: Burdens) -> Vec<(&'static str, Made)> {
+fn engine(encoded_rows: bool, turns: usize, burdens: Burdens) -> Vec<(&'static str, Made)> {
     let world = World::new(WARM_UP + turns + SPARE);
-    let mut engine = Engine::new(&world, encoded_rows);
+    engine_frames(Engine::new(&world, encoded_rows), turns, burdens).0
+}
+
+/// What its frames allocate while it takes so many readings, and how many it took.
+fn engine_frames(
+    mut engine: Engine<'_>,
+    turns: usize,
+    mut burdens: Burdens,
+) -> (Vec<(&'static str, Made)>, usize) {
     engine.run(WARM_UP);
     let [mut lane, mut shard, mut committer] = [Made::default(); 3];
     let before = Made::so_far();
     let whole = std::mem::take(&mut burdens.whole);
+    let mut taken = 0;
     counted_whole(
         || {
-            let mut taken = 0;
             while taken < turns {
                 let now = engine.now();
                 let begin = Made::so_far();
-                taken += counted_lane(&mut engine.lane, now, std::mem::take(&mut burdens.lane));
+                for one in &mut engine.lanes {
+                    taken += counted_lane(one, now, std::mem::take(&mut burdens.lane));
+                }
                 lane.add(Made::since(begin));
                 let begin = Made::so_far();
-                counted_shard(&mut engine.shard, now, std::mem::take(&mut burdens.shard));
+                for one in &mut engine.shards {
+                    counted_shard(one, now, std::mem::take(&mut burdens.shard));
+                }
                 shard.add(Made::since(begin));
                 let begin = Made::so_far();
                 counted_committer(&mut engine.committer, now, std::mem::take(&mut burdens.committer));
@@ -99,7 +121,7 @@ fn engine(encoded_rows: bool, turns: usize, mut burdens: Burdens) -> Vec<(&'stat
     let all = Made::since(before);
     let rows = engine.totals();
     assert!(rows.rows > 0, "no rows: nothing was joined");
-    vec![("whole", all), ("lane", lane), ("shard", shard), ("committer", committer)]
+    (vec![("whole", all), ("lane", lane), ("shard", shard), ("committer", committer)], taken)
 }
 
 /// The frame that callgrind is told to collect in.
@@ -172,5 +194,7 @@ impl Burdens {
 const ENGINES: [&str; 2] = ["engine_counted", "engine_rows"];
 /// Readings that fill windows, rings and batches.
 const WARM_UP: usize = 50_000;
+/// Partitions of each topic where lanes are counted.
+const LANES_MAX: u32 = 16;
 /// Readings behind the counted ones, so that the lane never runs dry.
 const SPARE: usize = 16_384;

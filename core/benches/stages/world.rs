@@ -10,6 +10,7 @@ use wellstream_core::engine::{
     CommitOutcome, Committer, EngineSettings, EpochOffsets, Lane, Output, PartitionStart, Polled, Resume,
     ResumePolicy, Shard, Sink, SinkError, Source, SourceError, Wants, wire,
 };
+use wellstream_core::limits;
 use wellstream_core::record::{PartitionId, Record, RowDigest, RowTotals, Side};
 use wellstream_core::rules::Rules;
 use wellstream_core::time::Now;
@@ -36,19 +37,25 @@ struct Log {
 pub(crate) struct World {
     logs: BTreeMap<PartitionId, Log>,
     facts: Vec<Facts>,
+    /// Of each topic.
+    partitions: u32,
 }
 
 impl World {
     pub(crate) fn new(readings: usize) -> World {
+        World::with_partitions(readings, PARTITIONS)
+    }
+
+    pub(crate) fn with_partitions(readings: usize, partitions: u32) -> World {
         let mut rng = Rng::with_seed(9);
-        let mut world = World { logs: BTreeMap::new(), facts: Vec::new() };
+        let mut world = World { logs: BTreeMap::new(), facts: Vec::new(), partitions };
         for n in 0..readings {
             let side = [Side::Well, Side::Tank][n % 2];
             let facility = rng.u32(..FACILITIES);
             let sensor = facility * 2 + if side == Side::Well { rng.u32(..2) } else { 0 };
             let time_ms = BEGIN_MS + i64::try_from(n).unwrap() * STEP_MS - rng.i64(0..2_000);
             let number = sensor.wrapping_mul(0x9E37_79B9) >> 16;
-            let id = PartitionId { side, number: number % PARTITIONS };
+            let id = PartitionId { side, number: number % partitions };
             let log = world.logs.entry(id).or_default();
             log.bytes.extend_from_slice(&[0, 0, 0, 0, 1 + u8::from(side == Side::Tank)]);
             let facility_id = Some(load::name("FAC", facility));
@@ -150,21 +157,26 @@ impl Sink for Taking {
     }
 }
 
-/// One lane with all partitions, one shard, the committer.
+/// Lanes that share out the partitions, as many shards, the committer.
 pub(crate) struct Engine<'a> {
-    pub(crate) lane: Lane<Shelf<'a>>,
-    pub(crate) shard: Shard,
+    pub(crate) lanes: Vec<Lane<Shelf<'a>>>,
+    pub(crate) shards: Vec<Shard>,
     pub(crate) committer: Committer<Taking>,
     cycle: i64,
 }
 
 impl<'a> Engine<'a> {
+    /// One lane with all partitions, one shard.
     pub(crate) fn new(world: &'a World, encoded_rows: bool) -> Engine<'a> {
+        Engine::with_lanes(world, encoded_rows, 1)
+    }
+
+    pub(crate) fn with_lanes(world: &'a World, encoded_rows: bool, lanes: usize) -> Engine<'a> {
         let rules = Rules::default();
         let start = |partition: &PartitionId| PartitionStart {
             partition: *partition,
             topic_id: "-".to_owned(),
-            partitions: PARTITIONS,
+            partitions: world.partitions,
             committed: None,
             log_start: 0,
             // Never at its end: it reads on.
@@ -173,12 +185,19 @@ impl<'a> Engine<'a> {
         };
         let starts: Vec<_> = world.logs.keys().map(start).collect();
         let resume = Resume::plan(&starts, Vec::new(), rules.hash(), ResumePolicy::default()).unwrap();
-        let settings = EngineSettings { idle_after_ms: None, ..EngineSettings::new(Arc::new(rules)) };
+        let settings = EngineSettings {
+            lanes,
+            shards: lanes,
+            // As far as one partition may run ahead of the others, however many there are.
+            poll_records: limits::POLL_RECORDS_MAX * PARTITIONS as usize / world.partitions as usize,
+            idle_after_ms: None,
+            ..EngineSettings::new(Arc::new(rules))
+        };
         let wants = Wants { encoded_rows, rejects: true, only_counts: !encoded_rows };
-        let mut wired = wire(&settings, &resume, Arc::new(FixedSchemas::built_in()), wants);
+        let wired = wire(&settings, &resume, Arc::new(FixedSchemas::built_in()), wants);
         Engine {
-            lane: wired.lanes.pop().unwrap().with(world.shelf()),
-            shard: wired.shards.pop().unwrap(),
+            lanes: wired.lanes.into_iter().map(|seat| seat.with(world.shelf())).collect(),
+            shards: wired.shards,
             committer: wired.committer.with(Taking(wants)),
             cycle: 0,
         }
@@ -193,20 +212,25 @@ impl<'a> Engine<'a> {
     pub(crate) fn run(&mut self, readings: usize) {
         let mut taken = 0;
         while taken < readings {
-            let now = self.now();
-            taken += self.lane.poll(now).unwrap();
-            self.shard.poll(now);
-            self.committer.poll(now).unwrap();
+            taken += self.turn();
         }
+    }
+
+    /// A duty cycle of each; returns how many readings were taken.
+    fn turn(&mut self) -> usize {
+        let now = self.now();
+        let taken = self.lanes.iter_mut().map(|lane| lane.poll(now).unwrap()).sum();
+        for shard in &mut self.shards {
+            shard.poll(now);
+        }
+        self.committer.poll(now).unwrap();
+        taken
     }
 
     /// Until everything taken has been committed.
     pub(crate) fn totals(mut self) -> RowTotals {
         for _ in 0..SETTLE_CYCLES {
-            let now = self.now();
-            self.lane.poll(now).unwrap();
-            self.shard.poll(now);
-            self.committer.poll(now).unwrap();
+            self.turn();
         }
         self.committer.totals().rows
     }
