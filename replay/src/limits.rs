@@ -52,6 +52,6 @@ pub const PROXY_REQUESTS_MAX: usize = 4_096;
 /// What a proxy keeps of a frame that waits, bytes; what is longer stays in its sender's socket.
 pub const PROXY_HELD_BYTES_MAX: usize = 4 << 20;
 
-/// The largest reply that a proxy reads whole, for the addresses in it: metadata of some 100,000 partitions, or
-/// what a fetch brings.
+/// The largest reply that a proxy reads whole, for the addresses in it: metadata of some 100,000 partitions,
+/// or what a fetch brings.
 pub const PROXY_REWRITE_BYTES_MAX: usize = 32 << 20;

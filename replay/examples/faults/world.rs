@@ -110,8 +110,8 @@ impl World {
             // A reply that never comes is to be given up within a plan's time.
             args.extend(words(&["-X", "socket.timeout.ms=10000"]));
         }
-        // Rows are a function of the log while no partition is called idle: a load that waits for its broker may
-        // seem so.
+        // Rows are a function of the log while no partition is called idle: a load that waits for its broker
+        // may seem so.
         args.extend(words(&["--idle-after", "off"]));
         args.extend(plan.outer.then(|| "--outer".to_owned()));
         if let Some(client) = &settings.kafka_client {
