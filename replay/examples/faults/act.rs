@@ -278,11 +278,11 @@ impl<'a> Rig<'a> {
     /// Waits for something; an engine that ends by itself meanwhile is started again, as a supervisor does.
     fn supervise(&mut self, mut holds: impl FnMut(&mut Self) -> bool) -> Result<(), Failed> {
         let begun = self.clock.elapsed();
+        let before = self.frames();
         while !holds(self) {
             if self.clock.elapsed().saturating_sub(begun) > PATIENCE {
-                return Err(
-                    format!("not within {} s: {}", PATIENCE.as_secs(), self.engine.last_words()).into()
-                );
+                let (passed, words) = (self.passed_since(&before), self.engine.last_words());
+                return Err(format!("not within {} s; {passed}; {words}", PATIENCE.as_secs()).into());
             }
             if let Some(status) = self.sender.ended()? {
                 return Err(format!("the load ended: {status}: {}", self.sender.last_words()).into());
@@ -301,13 +301,43 @@ impl<'a> Rig<'a> {
         }
         Ok(())
     }
+
+    /// How many requests and replies of the engine have passed, by API: who hangs, and where.
+    fn frames(&self) -> Vec<[u64; 2]> {
+        let ways = [Direction::Request, Direction::Reply];
+        TOLD.iter().map(|api| ways.map(|way| self.faults.frames(*api, way))).collect()
+    }
+
+    fn passed_since(&self, before: &[[u64; 2]]) -> String {
+        let now = self.frames();
+        let counts = TOLD
+            .iter()
+            .zip(before)
+            .zip(&now)
+            .map(|((api, before), now)| format!("{api} {}/{}", now[0] - before[0], now[1] - before[1]));
+        format!("requests/replies meanwhile: {}", counts.collect::<Vec<_>>().join(", "))
+    }
 }
+
+/// What a plan that hangs tells of.
+const TOLD: [Api; 9] = [
+    Api::FETCH,
+    Api::PRODUCE,
+    Api::OFFSET_COMMIT,
+    Api::METADATA,
+    Api::FIND_COORDINATOR,
+    Api::INIT_PRODUCER_ID,
+    Api::ADD_PARTITIONS_TO_TXN,
+    Api::TXN_OFFSET_COMMIT,
+    Api::END_TXN,
+];
 
 /// One look at what is waited for.
 const TURN: Duration = Duration::from_millis(200);
 
-/// Longer than a commit of offsets is retried (two minutes), so that a hang is told from patience.
-const PATIENCE: Duration = Duration::from_secs(180);
+/// Longer than records wait for a broker (two minutes) and a commit of offsets is retried (two more), so that
+/// a hang is told from patience.
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// Longer than a transaction may last: 10 s.
 const ZOMBIE_TIME: Duration = Duration::from_secs(13);
