@@ -22,3 +22,4 @@ pub mod search;
 pub mod process;
 pub mod report;
 pub mod gate;
+pub mod faults;

@@ -35,3 +35,23 @@ pub const RECORDING_PARTITIONS_MAX: u32 = 10_000;
 
 /// Schema ids that are told apart in a trace that is sent: a file of noise must not fill the memory.
 pub const RECORDING_IDS_MAX: usize = 10_000;
+
+/// Rules of a proxy at a time: a plan has a handful.
+pub const PROXY_RULES_MAX: usize = 1_000;
+
+/// Connections through a proxy at a time: an engine has some twenty; two threads each.
+pub const PROXY_CONNECTIONS_MAX: usize = 512;
+
+/// Brokers that a proxy tells apart, a listener each.
+pub const PROXY_BROKERS_MAX: usize = 64;
+
+/// Requests of a connection whose replies a proxy awaits: clients have some five in flight, and requests
+/// without a reply (acks 0) must not fill the memory.
+pub const PROXY_REQUESTS_MAX: usize = 4_096;
+
+/// What a proxy keeps of a frame that waits, bytes; what is longer stays in its sender's socket.
+pub const PROXY_HELD_BYTES_MAX: usize = 4 << 20;
+
+/// The largest reply that a proxy reads whole, for the addresses in it: metadata of some 100,000 partitions,
+/// or what a fetch brings.
+pub const PROXY_REWRITE_BYTES_MAX: usize = 32 << 20;

@@ -1,0 +1,144 @@
+//! What was asked for, and what the binary can do.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use super::Failed;
+use super::plan::{Needs, Plan};
+
+/// All that plans have in common.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    pub(crate) binary: PathBuf,
+    pub(crate) folder: PathBuf,
+    pub(crate) is_full: bool,
+    pub(crate) seed: u64,
+    pub(crate) delivery: String,
+    pub(crate) kafka_client: Option<String>,
+    /// Readings per second of both kinds together.
+    pub(crate) rate: u32,
+    pub(crate) brokers: String,
+    pub(crate) registry: String,
+    plans: Vec<String>,
+    /// The delivery that the output is held to: another one than the engine's shows that the judge sees it.
+    judged_as: String,
+    /// Instead of the plans' own.
+    times: Option<u32>,
+    /// Whether the binary knows exactly-once.
+    knows_exactly_once: bool,
+    given: Vec<String>,
+}
+
+impl Settings {
+    /// Reads arguments, asks the environment for the services and the binary for what it can.
+    pub(crate) fn read(args: &[String]) -> Result<Settings, Failed> {
+        let [binary, folder, size, seed, given @ ..] = args else { return Err(USAGE.into()) };
+        let address = |name: &str| std::env::var(name).map_err(|_| format!("{name} is not set"));
+        let help = Command::new(binary).args(["run", "--help"]).output()?;
+        let help = String::from_utf8_lossy(&help.stdout).into_owned();
+        let knows_exactly_once = help.contains("exactly-once");
+        let is_full = match &**size {
+            "small" => false,
+            "full" => true,
+            _ => return Err(USAGE.into()),
+        };
+        let mut settings = Settings {
+            binary: binary.into(),
+            folder: folder.into(),
+            is_full,
+            seed: seed.parse()?,
+            delivery: if knows_exactly_once { EXACTLY_ONCE } else { "at-least-once" }.to_owned(),
+            kafka_client: None,
+            rate: if is_full { 20_000 } else { 10_000 },
+            brokers: address("WELLSTREAM_TEST_BROKERS")?,
+            registry: address("WELLSTREAM_TEST_REGISTRY")?,
+            plans: Vec::new(),
+            judged_as: String::new(),
+            times: None,
+            knows_exactly_once,
+            given: given.to_vec(),
+        };
+        for pair in given.chunks(2) {
+            let [flag, value] = pair else { return Err(USAGE.into()) };
+            match &**flag {
+                "--plan" => settings.plans.push(value.clone()),
+                "--delivery" => settings.delivery.clone_from(value),
+                "--kafka-client" => settings.kafka_client = Some(value.clone()),
+                "--rate" => settings.rate = value.parse()?,
+                "--judge" => settings.judged_as.clone_from(value),
+                "--times" => settings.times = Some(value.parse()?),
+                _ => return Err(USAGE.into()),
+            }
+        }
+        for name in &settings.plans {
+            if !super::PLANS.iter().any(|plan| plan.name == name) {
+                return Err(format!("no plan {name}: --list names them").into());
+            }
+        }
+        Ok(settings)
+    }
+
+    /// A plan that was named; without names, each that the size has.
+    pub(crate) fn has_asked_for(&self, plan: &Plan) -> bool {
+        if self.plans.is_empty() {
+            self.times(plan) > 0
+        } else {
+            self.plans.iter().any(|name| name == plan.name)
+        }
+    }
+
+    /// Why a plan cannot be run.
+    pub(crate) fn skips(&self, plan: &Plan) -> Option<String> {
+        match plan.needs {
+            Needs::ExactlyOnce if !self.is_exactly_once() => Some(format!(
+                "needs --delivery exactly-once{}",
+                if self.knows_exactly_once { "" } else { ", which `wellstream run` does not have yet" }
+            )),
+            _ => None,
+        }
+    }
+
+    /// How often a plan does what it does. One that was named does it at least once.
+    pub(crate) fn times(&self, plan: &Plan) -> u32 {
+        let times = plan.times[usize::from(self.is_full)];
+        match self.times {
+            Some(given) if times > 0 || !self.plans.is_empty() => given,
+            _ => times.max(u32::from(!self.plans.is_empty())),
+        }
+    }
+
+    pub(crate) fn is_exactly_once(&self) -> bool {
+        self.delivery == EXACTLY_ONCE
+    }
+
+    /// Whether repeats are faults.
+    pub(crate) fn judges_exactly_once(&self) -> bool {
+        if self.judged_as.is_empty() { self.is_exactly_once() } else { self.judged_as == EXACTLY_ONCE }
+    }
+
+    pub(crate) fn size_name(&self) -> &'static str {
+        if self.is_full { "full" } else { "small" }
+    }
+
+    pub(crate) fn folder_of(&self, plan: &Plan) -> PathBuf {
+        self.folder.join(plan.name)
+    }
+
+    /// A seed of a plan's own, so that it is the same whichever plans ran before it.
+    pub(crate) fn seed_of(&self, plan: &Plan) -> u64 {
+        let name = plan.name.bytes().fold(0, |hash: u64, byte| hash.rotate_left(7) ^ u64::from(byte));
+        wellstream_core::record::splitmix64(self.seed ^ name)
+    }
+
+    /// The command that repeats a plan.
+    pub(crate) fn command(&self, plan: &Plan) -> String {
+        let mut given = self.given.chunks(2).filter(|pair| pair[0] != "--plan").flatten();
+        let more = given.by_ref().fold(String::new(), |text, word| format!("{text} {word}"));
+        format!("scripts/faults {} {} --plan {}{more}", self.size_name(), self.seed, plan.name)
+    }
+}
+
+const EXACTLY_ONCE: &str = "exactly-once";
+
+const USAGE: &str = "usage: faults BINARY FOLDER small|full SEED [--plan NAME]... [--delivery HOW] \
+                     [--kafka-client WHICH] [--rate N] [--times N] [--judge HOW]";

@@ -1,0 +1,167 @@
+//! One connection through the proxy: a thread each way.
+
+use std::collections::VecDeque;
+use std::io::{self, Write};
+use std::net::{Shutdown, TcpStream};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::control::{Doom, Faults};
+use super::frame::{Frame, Request};
+use super::rewrite::{Addresses, rewrite};
+use super::{Api, Direction};
+use crate::limits::{PROXY_HELD_BYTES_MAX, PROXY_REQUESTS_MAX, PROXY_REWRITE_BYTES_MAX};
+
+/// Both ends.
+#[derive(Debug)]
+pub(super) struct Link {
+    client: TcpStream,
+    broker: TcpStream,
+    // Written by the thread of requests, emptied by that of replies.
+    asked: Mutex<Asked>,
+}
+
+#[derive(Debug, Default)]
+struct Asked {
+    /// Requests whose replies have not come.
+    requests: VecDeque<Request>,
+    /// The client has closed: the link lasts until the last reply is there, so that the broker still obeys.
+    client_gone: bool,
+}
+
+impl Link {
+    pub(super) fn new(client: TcpStream, broker: TcpStream) -> io::Result<Link> {
+        client.set_nodelay(true)?;
+        broker.set_nodelay(true)?;
+        Ok(Link { client, broker, asked: Mutex::default() })
+    }
+
+    /// Ends the connection on both sides.
+    pub(super) fn cut(&self) {
+        // Either end may have closed by itself.
+        drop(self.client.shutdown(Shutdown::Both));
+        drop(self.broker.shutdown(Shutdown::Both));
+    }
+
+    /// Passes requests on until the client closes.
+    ///
+    /// # Errors
+    /// Either end broke.
+    pub(super) fn requests(&self, faults: &Faults) -> io::Result<()> {
+        let (mut from, mut to) = (&self.client, &self.broker);
+        while let Some((request, mut frame)) = Frame::request(&mut from)? {
+            let doom = faults.judge(request.api, Direction::Request, request.client.as_deref(), frame.len());
+            match doom {
+                Doom::Cut => return Err(io::ErrorKind::ConnectionAborted.into()),
+                Doom::Drop => {
+                    frame.skip(&mut from)?;
+                    continue;
+                }
+                Doom::Delay(_) | Doom::Hold(_) => frame.keep(&mut from, PROXY_HELD_BYTES_MAX)?,
+                Doom::Pass => {}
+            }
+            faults.wait_out(doom);
+            self.expect(request);
+            frame.pass(&mut from, &mut to)?;
+        }
+        let mut asked = self.asked();
+        asked.client_gone = true;
+        if asked.requests.is_empty() {
+            self.cut();
+        }
+        Ok(())
+    }
+
+    /// Passes replies on until the broker closes.
+    ///
+    /// # Errors
+    /// Either end broke, or a reply with addresses cannot be read.
+    pub(super) fn replies(&self, faults: &Faults, addresses: &mut dyn Addresses) -> io::Result<()> {
+        let (mut from, mut to) = (&self.broker, &self.client);
+        while let Some((correlation, mut frame)) = Frame::reply(&mut from)? {
+            let Some(request) = self.answered(correlation) else {
+                frame.pass(&mut from, &mut to)?;
+                continue;
+            };
+            let doom = faults.judge(request.api, Direction::Reply, request.client.as_deref(), frame.len());
+            match doom {
+                Doom::Cut => return Err(io::ErrorKind::ConnectionAborted.into()),
+                Doom::Drop => frame.skip(&mut from)?,
+                doom => {
+                    if doom != Doom::Pass {
+                        frame.keep(&mut from, PROXY_HELD_BYTES_MAX)?;
+                    }
+                    faults.wait_out(doom);
+                    let passed = self.pass_reply(&request, frame, addresses);
+                    if !self.asked().client_gone {
+                        passed?;
+                    }
+                }
+            }
+            let asked = self.asked();
+            if asked.client_gone && asked.requests.is_empty() {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    fn pass_reply(&self, request: &Request, frame: Frame, addresses: &mut dyn Addresses) -> io::Result<()> {
+        let (mut from, mut to) = (&self.broker, &self.client);
+        // Data beyond that is passed on unread: what names a new leader is an error, and small.
+        let is_data = [Api::FETCH, Api::PRODUCE].contains(&request.api);
+        let is_too_long = is_data && frame.len() > PROXY_REWRITE_BYTES_MAX;
+        if !request.api.tells_addresses(request.version) || is_too_long {
+            return frame.pass(&mut from, &mut to);
+        }
+        let reply = frame.whole(&mut from)?;
+        let reply = rewrite(request.api, request.version, reply, addresses).map_err(|error| {
+            tracing::error!("{error}");
+            io::Error::new(io::ErrorKind::InvalidData, error)
+        })?;
+        let length = u32::try_from(reply.len()).map_err(io::Error::other)?;
+        to.write_all(&[&length.to_be_bytes()[..], &reply].concat())
+    }
+
+    fn expect(&self, request: Request) {
+        let mut asked = self.asked();
+        if asked.requests.len() >= PROXY_REQUESTS_MAX {
+            asked.requests.pop_front();
+        }
+        asked.requests.push_back(request);
+    }
+
+    fn answered(&self, correlation: i32) -> Option<Request> {
+        let mut asked = self.asked();
+        let place = asked.requests.iter().position(|request| request.correlation == correlation)?;
+        asked.requests.remove(place)
+    }
+
+    fn asked(&self) -> MutexGuard<'_, Asked> {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Serves a connection until it ends, on this thread and one more.
+pub(super) fn serve(link: &Arc<Link>, faults: &Faults, addresses: &mut dyn Addresses) {
+    if !faults.enter(link) {
+        return link.cut();
+    }
+    let (other, control) = (Arc::clone(link), faults.clone());
+    let requests = move || {
+        if other.requests(&control).is_err() {
+            other.cut();
+        }
+    };
+    match std::thread::Builder::new().name("proxy requests".to_owned()).spawn(requests) {
+        Ok(thread) => {
+            // Whatever ended it, the other side hears of it.
+            drop(link.replies(faults, addresses));
+            link.cut();
+            drop(thread.join());
+        }
+        Err(error) => {
+            tracing::error!("no thread for a connection: {error}");
+            link.cut();
+        }
+    }
+}
