@@ -41,6 +41,10 @@ pub const COMMIT_TIMEOUT: Duration = Duration::from_secs(120);
 /// How long a refused password is taken for a broker in restart, once records have been read.
 pub const AUTHENTICATION_GRACE: Duration = Duration::from_secs(30);
 
+/// A broker that refuses is tried again every second or so: one that has not refused for this long has
+/// stopped.
+pub const REFUSED_AGAIN: Duration = Duration::from_secs(10);
+
 /// Between two warnings about the same trouble.
 pub const WARNING_INTERVAL: Duration = Duration::from_secs(10);
 

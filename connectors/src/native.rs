@@ -22,7 +22,7 @@ use wellstream_wire::fetch::{FetchStart, Fetcher, News, Run};
 
 use crate::MachineClock;
 use crate::kafka::{KafkaError, KafkaSettings, TopicNames};
-use crate::limits::{AUTHENTICATION_GRACE, NATIVE_RECORDS_MIN, WARNING_INTERVAL};
+use crate::limits::{AUTHENTICATION_GRACE, NATIVE_RECORDS_MIN, REFUSED_AGAIN, WARNING_INTERVAL};
 use crate::machine_clock::{Deadline, RateLimit};
 use crate::scratch::Scratch;
 
@@ -165,8 +165,18 @@ struct Trouble {
     told: bool,
     /// Whether a broker has ever answered a fetch.
     heard: bool,
-    /// What no waiting mends, since when: a broker in restart may say so for a moment.
-    refused: Option<(Deadline, String)>,
+    /// What no waiting mends: a broker in restart may say so for a moment.
+    refused: Option<Refused>,
+}
+
+/// A broker does not want to be talked to.
+struct Refused {
+    /// How long that may last.
+    grace: Deadline,
+    /// Until when it must be said again: the one that said it may have come to its senses while others are
+    /// away.
+    again: Deadline,
+    reason: String,
 }
 
 impl Default for Trouble {
@@ -197,14 +207,18 @@ impl Trouble {
     }
 
     fn doubt(&mut self, error: &WireError) {
-        if !error.retry_helps() && self.refused.is_none() {
-            self.refused = Some((Deadline::after(AUTHENTICATION_GRACE), error.to_string()));
+        if error.retry_helps() {
+            return;
         }
+        let since = self.refused.take().filter(|refused| !refused.again.passed());
+        let grace = since.map_or_else(|| Deadline::after(AUTHENTICATION_GRACE), |refused| refused.grace);
+        let (again, reason) = (Deadline::after(REFUSED_AGAIN), error.to_string());
+        self.refused = Some(Refused { grace, again, reason });
     }
 
     /// Why reading cannot go on: at once before any broker has answered, else once that has lasted.
     fn is_final(&self) -> Option<String> {
-        let (grace, reason) = self.refused.as_ref()?;
-        (!self.heard || grace.passed()).then(|| reason.clone())
+        let refused = self.refused.as_ref().filter(|refused| !refused.again.passed())?;
+        (!self.heard || refused.grace.passed()).then(|| refused.reason.clone())
     }
 }

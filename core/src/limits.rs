@@ -81,6 +81,17 @@ pub const LATENCIES_PER_EPOCH: usize = 1 << 16;
 /// State above which lanes that only add to it wait, unless configured, bytes.
 pub const STATE_BYTES_MAX: usize = 4 << 30;
 
+/// Above this much state partitions that are being read are kept close together, bytes: what lies between
+/// them is state beyond the caches. Below it, waiting for one another costs more.
+pub const STATE_BYTES_CLOSE: usize = 8 << 20;
+
+/// How far one may then run ahead of the others, ms of event time: a third of what is in flight anyway.
+pub const CLOSE_MS: i64 = 5_000;
+
+/// A partition counts as being read for this long after its last record, ms: longer than a fetch takes, also
+/// where other programs have the processors.
+pub const FED_MS: i64 = 500;
+
 /// Facilities that may be known before those without a reading or an alarm are forgotten; a field has
 /// thousands. Each costs some 300 bytes beside its readings.
 pub const FACILITIES_MAX: usize = 2_000_000;

@@ -187,6 +187,11 @@ impl Connection {
         self.frames.lent()
     }
 
+    /// Bytes that the broker has sent so far: a long answer on a slow line is not one that does not come.
+    pub fn received(&self) -> u64 {
+        self.frames.received()
+    }
+
     /// Bytes of requests that the socket has not taken yet.
     pub fn unsent(&self) -> usize {
         self.out.len() - self.sent

@@ -122,6 +122,7 @@ pub struct Fetcher {
     bounds: Vec<(usize, Errand<Bounds>)>,
     troubled: bool,
     news: Option<News>,
+    driven_ns: u64,
 }
 
 /// First offset and end of a log.
@@ -164,16 +165,22 @@ impl Fetcher {
             bounds: Vec::new(),
             troubled: false,
             news: None,
+            driven_ns: 0,
         }
     }
 
-    /// Sends and receives as far as it goes without waiting.
+    /// Sends and receives as far as it goes without waiting; right after it did, it does nothing: whoever
+    /// serves many partitions calls it for each.
     ///
     /// # Errors
     /// What no waiting mends, for the partition at this place of the starts, once all before it is taken.
     pub fn drive(&mut self) -> Result<(), (usize, WireError)> {
         let now_ns = self.clock.now_ns();
-        self.learn(now_ns)?;
+        if now_ns.saturating_sub(self.driven_ns) < DRIVE_PAUSE_NS {
+            return Ok(());
+        }
+        self.driven_ns = now_ns;
+        self.learn(now_ns);
         for index in 0..self.links.len() {
             match self.links[index].poll(&self.topics, &self.clock, now_ns) {
                 Ok(None) => {}
@@ -318,3 +325,6 @@ impl Fetcher {
         WireError::Batch { topic, partition: partition.number, offset, error }
     }
 }
+
+/// A look at the sockets is not worth its system calls again so soon.
+const DRIVE_PAUSE_NS: u64 = 50_000;

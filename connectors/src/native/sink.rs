@@ -249,7 +249,9 @@ fn opening(settings: &KafkaSettings, delivery: &Delivery, error: ProduceError) -
 fn said(delivery: &Delivery, error: &ProduceError) -> String {
     let what_to_do = match (error, delivery) {
         (ProduceError::Fenced { .. }, Delivery::ExactlyOnce { transactional_id }) => format!(
-            "another instance runs with transactional id {transactional_id}, or this one was stopped for longer              than {} s. Run one instance of a group only, or give each its own --group and --transactional-id;              nothing is lost or doubled, the next start goes on from the committed offsets",
+            "another instance runs with transactional id {transactional_id}, or this one was stopped for longer \
+             than {} s. Run one instance of a group only, or give each its own --group and --transactional-id; \
+             nothing is lost or doubled, the next start goes on from the committed offsets",
             TRANSACTION_TIMEOUT.as_secs()
         ),
         (ProduceError::Refused { code: TRANSACTION_TIMEOUT_INVALID, .. }, _) => format!(

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use crate::exchange::Mark;
+use crate::limits;
 use crate::sabotage::{Rule, broken};
 use crate::telemetry::{Stage, StageRecorder, Totals};
 use crate::time::Now;
@@ -176,10 +177,11 @@ impl<K: Sink> Committer<K> {
         seat.requested_ns = Some(now.mono_ns);
     }
 
-    /// Takes a lane's output up to its cut.
+    /// Takes a lane's output up to its cut, but no more than its queue holds: while the sink is slow it is
+    /// filled again meanwhile, and the next cut must be asked for between two rounds.
     fn drain_lane(&mut self, lane: usize) -> Result<usize, EngineError> {
         let mut done = 0;
-        while !self.seat.epoch.has_lane(lane) {
+        while done < limits::LANE_OUTPUTS && !self.seat.epoch.has_lane(lane) {
             let Some(output) = self.seat.lanes[lane].pop() else { break };
             done += 1;
             match output {
@@ -190,10 +192,10 @@ impl<K: Sink> Committer<K> {
         Ok(done)
     }
 
-    /// Takes a shard's output up to its cut.
+    /// Takes a shard's output up to its cut, bounded in the same way.
     fn drain_shard(&mut self, shard: usize, now: Now) -> Result<usize, EngineError> {
         let mut done = 0;
-        while !self.seat.epoch.has_shard(shard) {
+        while done < self.seat.settings.output_batches && !self.seat.epoch.has_shard(shard) {
             let Some(output) = self.seat.shards[shard].pop() else { break };
             done += 1;
             match output {

@@ -113,9 +113,11 @@ impl<S: Source> Lane<S> {
     /// Polls each partition once, as far as it may go on.
     fn read(&mut self, now: Now) -> Result<usize, EngineError> {
         let LaneSeat { partitions, desk, shared, recorder, settings, turn, reached, .. } = &mut self.seat;
-        let alignment = Alignment::of(&shared.gauges);
+        let alignment = Alignment::of(&shared.gauges, now.mono_ms());
         let aligned = shared.is_rebuilt() || broken(Rule::NoAlignInRebuild);
-        let over_bound = shared.state_bytes() > settings.state_bytes_max;
+        let state_bytes = shared.state_bytes();
+        let over_bound = state_bytes > settings.state_bytes_max;
+        let close = state_bytes > limits::STATE_BYTES_CLOSE;
         let lateness_ms = settings.rules.lateness_ms;
         let w_ms = || shared.watermark_ms().unwrap_or(crate::time::NEVER);
         let mut taken = 0;
@@ -123,9 +125,17 @@ impl<S: Source> Lane<S> {
             let at = (*turn + step) % partitions.len();
             let partition = &mut partitions[at];
             let watermark_ms = partition.clock.watermark(lateness_ms);
-            let wait = aligned
-                && (alignment.must_wait(watermark_ms, settings.max_ahead_ms, lateness_ms)
-                    || (over_bound && alignment.only_adds_state(watermark_ms)));
+            // At its committed offset a partition waits for those that are still rebuilding: nothing may be
+            // cut before they are done, so what it read on would be one epoch, as long as the slowest of
+            // them.
+            let wait = match aligned {
+                false => partition.reached,
+                true => {
+                    alignment.must_wait(watermark_ms, settings.max_ahead_ms, lateness_ms)
+                        || (close && alignment.runs_ahead(watermark_ms))
+                        || (over_bound && alignment.only_adds_state(watermark_ms))
+                }
+            };
             if partition.ended || wait {
                 continue;
             }
@@ -155,6 +165,9 @@ impl<S: Source> Lane<S> {
             gauge.tell(partition.clock.watermark(lateness_ms), partition.unread());
             if partition.ended {
                 gauge.set_counts(false);
+            }
+            if polled.taken > 0 {
+                gauge.feed(now.mono_ms());
             }
             if polled.taken > 0 || partition.waits_for_schema {
                 shared.progressed();

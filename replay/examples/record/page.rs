@@ -73,8 +73,13 @@ fn in_short(record: &Record, out: &mut String) {
             "10,000 facilities in memory, as fast as it goes",
             of("facilities", Some(1e4), &per_s).map(|s| told(Some(s), millions)),
         ),
-        ("a backlog drained from Kafka", of("drain", None, &per_s).map(|s| told(Some(s), millions))),
-        ("its peak memory", of("drain", None, &rss).map(|s| told(Some(s), megabytes))),
+        ("a backlog drained from Kafka", of("drain-native", None, &per_s).map(|s| told(Some(s), millions))),
+        ("its peak memory", of("drain-native", None, &rss).map(|s| told(Some(s), megabytes))),
+        ("the same through librdkafka", of("drain-rdkafka", None, &per_s).map(|s| told(Some(s), millions))),
+        (
+            "drained to Kafka exactly once, every row written",
+            of("drain-rows", Some(1.0), &per_s).map(|s| told(Some(s), millions)),
+        ),
         (
             "p99 at a rate, from intended time to durable",
             of("rate", None, &latency("p99")).map(|s| told(Some(s), milliseconds)),
@@ -235,7 +240,9 @@ const PLOTS: &[PlotOf] = &[
 
 /// Group, title, what grows.
 const GROUPS: &[(&str, &str, &str)] = &[
-    ("drain", "Drain of a backlog on Kafka: 3 + 3 partitions, no row sent", "drain"),
+    ("drain-native", "Drain of a backlog on Kafka: 3 + 3 partitions, counted", "drain"),
+    ("drain-rdkafka", "The same through librdkafka", "drain"),
+    ("drain-rows", "Drain to Kafka, every row written: at least once (0), exactly once (1)", "promise"),
     ("rate", "At a rate, under the oracle's eye", "offered/s"),
     ("search", "The highest rate that holds p99 < 250 ms", "search"),
     ("facilities", "Growth in facilities", "facilities"),

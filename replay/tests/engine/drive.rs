@@ -48,12 +48,44 @@ impl Log {
             schemas: Arc::new(GeneratedSchemas::new(generator.setup().schemas).unwrap()),
         }
     }
+
+    /// What they are written by.
+    pub(crate) fn schemas(&self) -> Arc<GeneratedSchemas> {
+        Arc::clone(&self.schemas)
+    }
+
+    /// Each partition's start, with nothing committed.
+    pub(crate) fn starts(&self) -> Vec<PartitionStart> {
+        let start = |(partition, places): (&PartitionId, &Vec<usize>)| PartitionStart {
+            partition: *partition,
+            topic_id: "-".to_owned(),
+            partitions: 3,
+            committed: None,
+            log_start: 0,
+            log_end: i64::try_from(places.len()).unwrap(),
+            from: 0,
+        };
+        self.partitions.iter().map(start).collect()
+    }
+
+    /// A source of these partitions, each from its offset on.
+    pub(crate) fn source(&self, starts: &[(PartitionId, i64)]) -> LogSource {
+        let all: Vec<_> = self.block.records().collect();
+        let of = |place: &usize| {
+            let record = all[*place];
+            (record.timestamp_ms, record.key.to_vec(), record.value.map(<[u8]>::to_vec))
+        };
+        let records = starts.iter().map(|(id, _)| (*id, self.partitions[id].iter().map(of).collect()));
+        let next = starts.iter().map(|(id, offset)| (*id, usize::try_from(*offset).unwrap()));
+        LogSource { records: records.collect(), next: next.collect() }
+    }
 }
 
 /// Timestamp, key, value.
 type Stored = (i64, Vec<u8>, Option<Vec<u8>>);
 
-struct LogSource {
+/// The records of some partitions.
+pub(crate) struct LogSource {
     records: BTreeMap<PartitionId, Vec<Stored>>,
     next: BTreeMap<PartitionId, usize>,
 }
@@ -117,19 +149,7 @@ impl Sink for Collect {
 
 /// Runs lanes, shards and the committer in turn on this thread, to the log's end.
 pub(crate) fn run<S: Sink>(log: &Log, rules: &Rules, sink: S) -> (Totals, S) {
-    let starts: Vec<_> = log
-        .partitions
-        .iter()
-        .map(|(partition, places)| PartitionStart {
-            partition: *partition,
-            topic_id: "-".to_owned(),
-            partitions: 3,
-            committed: None,
-            log_start: 0,
-            log_end: i64::try_from(places.len()).unwrap(),
-            from: 0,
-        })
-        .collect();
+    let starts = log.starts();
     let policy = ResumePolicy { until_end: true, ..ResumePolicy::default() };
     let resume = Resume::plan(&starts, Vec::new(), rules.hash(), policy).unwrap();
     let settings = EngineSettings {
@@ -139,19 +159,11 @@ pub(crate) fn run<S: Sink>(log: &Log, rules: &Rules, sink: S) -> (Totals, S) {
         ..EngineSettings::new(Arc::new(rules.clone()))
     };
     let wired = wire(&settings, &resume, log.schemas.clone(), sink.wants());
-    let all: Vec<_> = log.block.records().collect();
     let mut lanes: Vec<_> = wired
         .lanes
         .into_iter()
         .map(|seat| {
-            let records = seat.starts().into_iter().map(|(partition, _)| {
-                let of = |place: &usize| {
-                    let record = all[*place];
-                    (record.timestamp_ms, record.key.to_vec(), record.value.map(<[u8]>::to_vec))
-                };
-                (partition, log.partitions[&partition].iter().map(of).collect())
-            });
-            let source = LogSource { records: records.collect(), next: BTreeMap::new() };
+            let source = log.source(&seat.starts());
             seat.with(source)
         })
         .collect();

@@ -24,6 +24,7 @@ pub(super) struct Frames {
     /// All of it is initialised; what is read stands before `read`.
     buffer: Vec<u8>,
     read: usize,
+    received: u64,
     spare: Arc<Spare>,
 }
 
@@ -49,6 +50,11 @@ impl Frames {
         self.spare.lent.load(Ordering::Relaxed)
     }
 
+    /// Bytes that have come so far.
+    pub(super) fn received(&self) -> u64 {
+        self.received
+    }
+
     /// The next whole answer, or none yet.
     pub(super) fn read(&mut self, socket: &mut Socket, broker: &Address) -> Result<Option<Bytes>, WireError> {
         self.read_from(socket, broker)
@@ -58,6 +64,7 @@ impl Frames {
         while self.length_read < self.length.len() {
             let rest = &mut self.length[self.length_read..];
             let Some(count) = read_some(from, rest, broker)? else { return Ok(None) };
+            self.received += count as u64;
             self.length_read += count;
             if self.length_read == self.length.len() {
                 let length = i32::from_be_bytes(self.length);
@@ -88,6 +95,7 @@ impl Frames {
             let Some(count) = read_some(from, &mut self.buffer[self.read..end], broker)? else {
                 return Ok(None);
             };
+            self.received += count as u64;
             self.read += count;
         }
         self.length_read = 0;

@@ -30,14 +30,17 @@ impl Socket {
     ) -> Result<Socket, WireError> {
         let places = (address.host.as_str(), address.port).to_socket_addrs();
         let places = places.map_err(|failed| lost(address, "resolving its name", &failed))?;
+        let mut places: Vec<_> = places.collect();
+        places.dedup();
         let mut result = Err(io::Error::new(ErrorKind::NotFound, "the name has no address"));
-        for place in places {
-            let left = left(clock, until_ns);
+        for (place, others) in places.iter().zip((1..=places.len()).rev()) {
+            // One that swallows everything must leave time for the others.
+            let left = left(clock, until_ns) / u32::try_from(others).unwrap_or(u32::MAX);
             if left.is_zero() {
                 result = Err(ErrorKind::TimedOut.into());
                 break;
             }
-            result = TcpStream::connect_timeout(&place, left);
+            result = TcpStream::connect_timeout(place, left);
             if result.is_ok() {
                 break;
             }

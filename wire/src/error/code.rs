@@ -24,6 +24,8 @@ pub enum ErrorClass {
 impl ErrorCode {
     /// No error.
     pub const NONE: ErrorCode = ErrorCode(0);
+    /// UNKNOWN_SERVER_ERROR.
+    pub const UNKNOWN_SERVER_ERROR: ErrorCode = ErrorCode(-1);
     /// The wanted offset is not in the log.
     pub const OFFSET_OUT_OF_RANGE: ErrorCode = ErrorCode(1);
     /// A batch failed its check at the broker.

@@ -1,6 +1,7 @@
 //! A connection to one leader, and the fetch that is on its way over it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
 use kafka_protocol::messages::{FetchRequest, TopicName};
@@ -40,6 +41,8 @@ struct Asked {
     version: i16,
     until_ns: u64,
     waited_ms: u64,
+    /// Of the connection, when it was last looked at in vain.
+    received: u64,
     partitions: Vec<Wanted>,
 }
 
@@ -134,9 +137,14 @@ impl Link {
             self.state = State::Open(Box::new(opened?));
         }
         let State::Open(connection) = &mut self.state else { return Ok(None) };
-        let Some(asked) = &self.asked else { return Ok(None) };
+        let Some(asked) = &mut self.asked else { return Ok(None) };
         let Some(reply) = connection.poll()? else {
             let now_ns = clock.now_ns();
+            let received = connection.received();
+            if std::mem::replace(&mut asked.received, received) != received {
+                // It comes, if slowly; or nobody looked for long.
+                asked.until_ns = now_ns.saturating_add(asked.waited_ms.saturating_mul(1_000_000));
+            }
             if now_ns < asked.until_ns {
                 return Ok(None);
             }
@@ -170,10 +178,17 @@ impl Link {
     ) -> Result<(), WireError> {
         let State::Open(connection) = &mut self.state else { return Ok(()) };
         let mut wanted: Vec<Wanted> = Vec::new();
+        let mut max_wait = settings.max_wait;
         for (index, partition) in partitions.iter().enumerate() {
             let is_due = partition.leads(self.broker) && !partition.asked && now_ns >= partition.retry_at_ns;
-            if is_due && partition.has_room(settings.queued_bytes) {
+            if !is_due {
+                continue;
+            }
+            if partition.has_room(settings.queued_bytes) {
                 wanted.push(Wanted { index, topic: partition.topic, number: partition.number });
+            } else {
+                // It will want more soon, and must not wait until something comes for the others.
+                max_wait = max_wait.min(WAIT_WITHOUT_ALL);
             }
         }
         if wanted.is_empty() {
@@ -185,7 +200,8 @@ impl Link {
         let has_ids = wanted.iter().all(|wanted| !topics[wanted.topic].id.is_nil());
         let version_max = if has_ids { response::VERSION_MAX } else { LAST_WITH_NAMES };
         let sent = connection.version_at_most::<FetchRequest>(version_max).and_then(|version| {
-            connection.send(&request(settings, topics, partitions, &wanted, version), version)?;
+            let request = request(settings, max_wait, topics, partitions, &wanted, version);
+            connection.send(&request, version)?;
             Ok(version)
         });
         let time_max = connection.request_timeout() + settings.max_wait;
@@ -196,7 +212,8 @@ impl Link {
                 }
                 let waited_ms = u64::try_from(time_max.as_millis()).unwrap_or(u64::MAX);
                 let until_ns = now_ns.saturating_add(nanoseconds(time_max));
-                self.asked = Some(Asked { version, until_ns, waited_ms, partitions: wanted });
+                let received = connection.received();
+                self.asked = Some(Asked { version, until_ns, waited_ms, received, partitions: wanted });
                 Ok(())
             }
             Err(error) => {
@@ -209,6 +226,7 @@ impl Link {
 
 fn request(
     settings: &FetchSettings,
+    max_wait: Duration,
     topics: &[Topic],
     partitions: &[Partition],
     wanted: &[Wanted],
@@ -245,7 +263,7 @@ fn request(
         asked[place].1.partitions.push(entry);
     }
     FetchRequest::default()
-        .with_max_wait_ms(i32::try_from(settings.max_wait.as_millis()).unwrap_or(i32::MAX))
+        .with_max_wait_ms(i32::try_from(max_wait.as_millis()).unwrap_or(i32::MAX))
         .with_min_bytes(to_i32(settings.min_bytes))
         .with_max_bytes(to_i32(bytes_max))
         .with_isolation_level(READ_COMMITTED)
@@ -289,6 +307,8 @@ fn to_i32(bytes: usize) -> i32 {
     i32::try_from(bytes).unwrap_or(i32::MAX)
 }
 
+/// How long a broker waits for partitions to fill while another one, which is full here, is left out.
+const WAIT_WITHOUT_ALL: Duration = Duration::from_millis(2);
 /// The last version that names topics by their names.
 const LAST_WITH_NAMES: i16 = 12;
 /// Of Kafka's isolation levels.

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use super::errand::Errand;
+use super::link::Link;
 use super::response::Part;
 use super::{Fetcher, bounds};
 use crate::clock::nanoseconds;
@@ -12,11 +13,11 @@ use crate::limits::UNKNOWN_GRACE;
 
 impl Fetcher {
     /// Takes in what the brokers said of the topics, and asks them if that is wanted.
-    pub(super) fn learn(&mut self, now_ns: u64) -> Result<(), (usize, WireError)> {
+    pub(super) fn learn(&mut self, now_ns: u64) {
         let names: Vec<String>;
         let finished = self.metadata.poll();
         match finished {
-            Some(Ok(())) => self.settle(now_ns)?,
+            Some(Ok(())) => self.settle(now_ns),
             Some(Err(error)) => self.trouble(error, now_ns),
             None => {}
         }
@@ -24,17 +25,18 @@ impl Fetcher {
             names = self.topics.iter().map(|topic| topic.name.clone()).collect();
             self.metadata.ask(names, &self.clock, now_ns);
         }
-        Ok(())
     }
 
-    fn settle(&mut self, now_ns: u64) -> Result<(), (usize, WireError)> {
+    /// Takes over who leads what. What ends a partition ends it behind the records that are buffered.
+    fn settle(&mut self, now_ns: u64) {
         let mut is_missing = false;
         for index in 0..self.partitions.len() {
             let partition = &mut self.partitions[index];
             let topic = &mut self.topics[partition.topic];
             let Some(facts) = self.metadata.topic(&topic.name) else { continue };
             if !facts.id.is_nil() && !topic.id.is_nil() && facts.id != topic.id {
-                return Err((index, WireError::Remade { topic: topic.name.clone() }));
+                partition.failed.get_or_insert(WireError::Remade { topic: topic.name.clone() });
+                continue;
             }
             if facts.error.is_none() && !facts.id.is_nil() {
                 topic.id = facts.id;
@@ -44,7 +46,7 @@ impl Fetcher {
             match missing {
                 Some(code) if code.class() == ErrorClass::Fatal => {
                     let (broker, what) = (self.metadata.broker(), topic.name.clone());
-                    return Err((index, WireError::Code { broker, api: "Metadata", what, code }));
+                    partition.failed.get_or_insert(WireError::Code { broker, api: "Metadata", what, code });
                 }
                 Some(code) => {
                     is_missing = true;
@@ -52,10 +54,11 @@ impl Fetcher {
                     let is_unknown = [unknown, ErrorCode::UNKNOWN_TOPIC_ID].contains(&code);
                     if is_unknown && now_ns.saturating_sub(since_ns) >= nanoseconds(UNKNOWN_GRACE) {
                         let (topic, partition) = (topic.name.clone(), partition.number);
-                        return Err((index, WireError::Unknown { topic, partition }));
+                        self.partitions[index].failed.get_or_insert(WireError::Unknown { topic, partition });
                     }
                 }
                 None => {
+                    partition.missing_since_ns = None;
                     let found = facts.leaders.get(&partition.number).copied().flatten();
                     let known_epoch = partition.leader.map_or(-1, |leader| leader.epoch);
                     match found {
@@ -70,7 +73,6 @@ impl Fetcher {
         if is_missing {
             self.metadata.want(now_ns);
         }
-        Ok(())
     }
 
     /// A partition was answered with an error.
@@ -98,7 +100,12 @@ impl Fetcher {
             self.bounds.extend(errand.map(|errand| (index, errand)));
             return;
         }
-        match code.class() {
+        let class = match code {
+            // An accident of the broker's own. Reading again loses nothing, unlike writing again.
+            ErrorCode::UNKNOWN_SERVER_ERROR => ErrorClass::Retry,
+            code => code.class(),
+        };
+        match class {
             ErrorClass::Refresh => {
                 let is_missing =
                     [ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, ErrorCode::UNKNOWN_TOPIC_ID].contains(&code);
@@ -144,7 +151,15 @@ impl Fetcher {
                     partition.failed = Some(failed);
                 }
                 // A leader that was just chosen did not know its end yet.
-                Ok(_) => {}
+                Ok(_) => {
+                    let what = format!("{}[{}]", self.topics[partition.topic].name, partition.number);
+                    let leader = partition.leader.map_or(-1, |leader| leader.broker);
+                    let broker = self.links.iter().find(|link| link.broker == leader).map(Link::address);
+                    let code = ErrorCode::OFFSET_OUT_OF_RANGE;
+                    if let Some(broker) = broker {
+                        self.trouble(WireError::Code { broker, api: "Fetch", what, code }, now_ns);
+                    }
+                }
                 Err(error) => self.trouble(error, now_ns),
             }
         }
