@@ -185,3 +185,33 @@ impl ProducerState {
 const SPARES: usize = 32;
 const MS_NS: u64 = 1_000_000;
 const NS_PER_SECOND: u64 = 1_000_000_000;
+
+#[cfg(test)]
+mod tests {
+    use super::super::call::{Answer, Request};
+    use super::super::record::OwnRecord;
+    use super::super::settings::ProduceSettings;
+    use super::*;
+
+    #[test]
+    fn buffers_are_kept_by_their_number_and_their_size() {
+        let mut state = ProducerState::new(ProduceSettings { batch_bytes: 10_000, ..Default::default() });
+        state.add_topic("out", 1, usize::MAX);
+        state.init();
+        let call = state.next_call(0, |_| Some(1)).unwrap();
+        state.answered(call.ticket, &Answer::of(0), 0);
+        // One of ten megabytes among small ones.
+        for (body, kept) in [(100, 1), (10 << 20, 0), (9_000, 1), (100, 1)] {
+            let body = vec![7; body];
+            let _ = state.append(0, 1, OwnRecord::Framed(b"key", [b"frame", &body]), 0);
+            state.flush(0);
+            let call = state.next_call(0, |_| Some(1)).unwrap();
+            assert!(matches!(&call.request, Request::Produce(batches) if batches.len() == 1));
+            let ticket = call.ticket;
+            drop(call);
+            state.answered(ticket, &Answer::of(0), 0);
+            assert_eq!(state.spares.len(), kept, "{}", body.len());
+            assert!(state.spares.iter().all(|spare| spare.capacity() <= 20_000));
+        }
+    }
+}
