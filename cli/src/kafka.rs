@@ -6,7 +6,7 @@ use wellstream_connectors::kafka::{KafkaError, KafkaSettings, TopicNames};
 use wellstream_connectors::native::choice::{ClientChoice, Reader};
 
 use crate::exit::Failure;
-use crate::settings::{KafkaClient, Settings, StartAt};
+use crate::settings::{Delivery, KafkaClient, Settings, StartAt};
 
 /// The clients' settings. Without `--brokers` the command cannot run.
 pub(crate) fn settings(settings: &Settings, command: &str) -> Result<KafkaSettings, Failure> {
@@ -54,8 +54,14 @@ pub(crate) fn reader(settings: &Settings, kafka: &KafkaSettings) -> Result<Reade
         KafkaClient::Rdkafka => ClientChoice::Rdkafka,
     };
     let reader = Reader::choose(kafka, choice).map_err(failure)?;
-    let client = if reader.is_native { "native" } else { "rdkafka" };
-    tracing::info!("readings are fetched by the {client} client: {}", reader.why);
+    let (client, why) = (if reader.is_native { "native" } else { "rdkafka" }, &reader.why);
+    if reader.is_fallback && settings.delivery == Delivery::ExactlyOnce {
+        // Its transactions have no epoch of their own each: a request of one that arrives late may be taken
+        // for a part of the next.
+        tracing::warn!("readings and results go by the {client} client, with its transactions: {why}");
+    } else {
+        tracing::info!("readings are fetched by the {client} client: {why}");
+    }
     Ok(reader)
 }
 

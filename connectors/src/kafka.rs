@@ -18,6 +18,7 @@ mod quarantine;
 pub(crate) mod patience;
 mod producer;
 mod transaction;
+pub mod delivery;
 pub mod sink;
 pub mod quarantined;
 pub mod capture;

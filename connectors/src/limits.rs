@@ -66,7 +66,14 @@ pub const PRODUCE_LINGER: Duration = Duration::from_millis(2);
 /// no longer than readers of committed records should be held up by a program that died.
 pub const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// One request of a transaction, or one connection for it: some of them fit into a transaction.
+/// The least that `-X transaction.timeout.ms` may be: a request that is lost must fit in, and another one.
+pub const TRANSACTION_TIMEOUT_MIN: Duration = Duration::from_secs(5);
+
+/// How long a program that goes in the middle of a transaction tries to abort it. Without that, readers of
+/// committed records wait until its coordinator does.
+pub const ABANDON_TIME: Duration = Duration::from_secs(1);
+
+/// One request to a coordinator, or one connection in a transaction: some of them fit into a transaction.
 pub const TRANSACTION_REQUEST_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// How long a producer id is waited for: what another program had open under the same transactional id is

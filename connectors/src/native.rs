@@ -8,6 +8,7 @@
 mod options;
 pub mod choice;
 mod produce_options;
+mod pulse;
 mod outputs;
 pub mod sink;
 

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use wellstream_core::encode;
 use wellstream_core::record::{Alarm, Reject};
 
-use crate::kafka::sink::ResultSchemas;
+use crate::kafka::delivery::ResultSchemas;
 
 /// Names and values, in order (avro-schemas/quarantine-headers.json).
 pub(crate) type TextHeaders = Vec<(&'static str, String)>;

@@ -138,7 +138,8 @@ fn what_is_not_committed_is_seen_by_nobody_and_the_next_one_ends_it_at_once() {
             first.append(Output::Rows(&lost)).unwrap();
             clock.sleep(Duration::from_millis(5));
         }
-        drop(first);
+        // Dead programs abort nothing.
+        std::mem::forget(first);
         // What it left open holds readers up for as long as a transaction may take; whoever comes ends it.
         let mut second = client.open(&connection, &names, &delivery);
         let known = connection.committed(&names, &[well(0)]).unwrap();
@@ -148,6 +149,28 @@ fn what_is_not_committed_is_seen_by_nobody_and_the_next_one_ends_it_at_once() {
         assert_eq!(epoch(&mut second, &[Output::Rows(&batch)], &ends).unwrap(), CommitOutcome::Committed);
         assert_eq!(read_all(&settings, &connection, &names.enriched).len(), 2_000);
         assert!(all() > 2_000, "{client:?}");
+    }
+}
+
+/// A program that ends by an error: what it had open would hold readers up for ten seconds and more.
+#[test]
+fn whoever_goes_in_the_middle_of_an_epoch_leaves_nothing_open() {
+    for client in Client::BOTH {
+        let Some((connection, settings, names)) = live::prepared("sink-leave", 2) else { return };
+        let mut first = client.open(&connection, &names, &exactly_once(&settings));
+        first.begin(1).unwrap();
+        let (lost, clock) = (rows(1_000), MachineClock::start());
+        let all = || read(&settings, &connection, &names.enriched, "read_uncommitted").len();
+        while all() == 0 {
+            first.append(Output::Rows(&lost)).unwrap();
+            clock.sleep(Duration::from_millis(5));
+        }
+        drop(first);
+        let other = Delivery::ExactlyOnce { transactional_id: format!("other-{}", settings.group) };
+        let mut second = client.open(&connection, &names, &other);
+        let (batch, ends) = (rows(100), offsets(&[(Side::Well, 0, 5, "m")]));
+        assert_eq!(epoch(&mut second, &[Output::Rows(&batch)], &ends).unwrap(), CommitOutcome::Committed);
+        assert_eq!(read_all(&settings, &connection, &names.enriched).len(), 100, "{client:?}");
     }
 }
 

@@ -9,6 +9,12 @@ pub trait Clock: Send + Sync {
 
     /// Waits this long; a scripted clock moves on by it.
     fn pause(&self, time: Duration);
+
+    /// Nanoseconds for which the whole process has stood still so far (stopped, frozen with its machine), as
+    /// far as anybody has noticed. Whoever stood still may have been replaced meanwhile.
+    fn slept_ns(&self) -> u64 {
+        0
+    }
 }
 
 /// What is left until `until_ns`, zero once it has passed.

@@ -9,6 +9,7 @@
 
 mod socket;
 mod frame;
+mod outbox;
 mod versions;
 mod scram;
 mod sasl;
@@ -26,8 +27,8 @@ use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion, Request, Str
 use crate::address::Address;
 use crate::clock::{Clock, left, until};
 use crate::error::WireError;
-use crate::limits::SEND_BYTES_KEPT;
 use frame::Frames;
+use outbox::Outbox;
 use socket::Socket;
 use versions::Versions;
 
@@ -99,9 +100,7 @@ pub struct Connection {
     request_timeout: Duration,
     socket: Socket,
     frames: Frames,
-    /// What is to be sent; all before `sent` is.
-    out: Vec<u8>,
-    sent: usize,
+    out: Outbox,
     in_flight: VecDeque<RequestId>,
     next_id: i32,
     versions: Versions,
@@ -127,8 +126,7 @@ impl Connection {
             request_timeout: options.request_timeout,
             socket,
             frames: Frames::default(),
-            out: Vec::new(),
-            sent: 0,
+            out: Outbox::default(),
             in_flight: VecDeque::new(),
             next_id: 0,
             versions: Versions::default(),
@@ -194,7 +192,7 @@ impl Connection {
 
     /// Bytes of requests that the socket has not taken yet.
     pub fn unsent(&self) -> usize {
-        self.out.len() - self.sent
+        self.out.unsent().len()
     }
 
     /// Encodes a request, and writes as much as the socket takes.
@@ -209,10 +207,8 @@ impl Connection {
             .with_request_api_version(version)
             .with_correlation_id(id.0)
             .with_client_id(Some(self.client_id.clone()));
-        let begin = self.out.len();
-        let put = put_request(&mut self.out, &header, request, version);
+        let put = self.out.put(|out| put_request(out, &header, request, version));
         if let Err(reason) = put {
-            self.out.truncate(begin);
             let (broker, api) = (self.address.clone(), api_name(R::KEY));
             return Err(WireError::Version { broker, api, reason });
         }
@@ -328,14 +324,9 @@ impl Connection {
     }
 
     fn flush(&mut self) -> Result<(), WireError> {
-        let flushed = self.socket.write(&self.out[self.sent..]);
+        let flushed = self.socket.write(self.out.unsent());
         let written = flushed.map_err(|error| self.socket_error("sending", error))?;
-        self.sent += written;
-        if self.sent == self.out.len() {
-            self.sent = 0;
-            self.out.clear();
-            self.out.shrink_to(SEND_BYTES_KEPT);
-        }
+        self.out.sent(written);
         Ok(())
     }
 

@@ -2,8 +2,8 @@
 //!
 //! [`batch`] walks the record batches of a fetch in place and writes those of a produce request;
 //! [`connection`] carries requests and answers; [`cluster`] knows which broker leads what; [`fetch`] reads
-//! partitions; [`produce`] brings records to their leaders, in transactions or not; [`offsets`] commits and
-//! fetches a group's. No clock is read here and nothing sleeps by itself: see [`clock::Clock`].
+//! partitions; [`produce`] brings records to their leaders, in transactions or not; [`offsets`] commits a
+//! group's. No clock is read here and nothing sleeps by itself: see [`clock::Clock`].
 
 pub mod limits;
 pub mod clock;

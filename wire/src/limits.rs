@@ -28,6 +28,9 @@ pub const SPARE_BYTES_MAX: usize = 32 << 20;
 /// Unsent bytes of requests beyond which the send buffer is not kept.
 pub const SEND_BYTES_KEPT: usize = 16 << 20;
 
+/// Sent bytes of requests that may stand before unsent ones: more than one move of the rest costs.
+pub const SEND_BYTES_MOVED: usize = 1 << 20;
+
 /// Rounds of password hashing that a broker may ask for, least: as Kafka and RFC 7677.
 pub const SCRAM_ROUNDS_MIN: u32 = 4_096;
 

@@ -1,18 +1,14 @@
-//! A group's committed offsets, without membership: committed outside a transaction, fetched once what is
-//! open on them is decided.
+//! A group's committed offsets, without membership, outside transactions.
 //!
-//! Enters: places with offsets and metadata. Leaves: the same, later. Drops: nothing. All of it blocks,
-//! within a bound.
+//! Enters: places with offsets and metadata. Leaves: the same, at the group's coordinator. Drops: nothing. It
+//! blocks, for as long as its caller has patience.
 
 use std::time::Duration;
 
 use kafka_protocol::messages::offset_commit_request::{
     OffsetCommitRequestPartition, OffsetCommitRequestTopic,
 };
-use kafka_protocol::messages::offset_fetch_request::{
-    OffsetFetchRequestGroup, OffsetFetchRequestTopic, OffsetFetchRequestTopics,
-};
-use kafka_protocol::messages::{GroupId, OffsetCommitRequest, OffsetFetchRequest, TopicName};
+use kafka_protocol::messages::{GroupId, OffsetCommitRequest, TopicName};
 use kafka_protocol::protocol::StrBytes;
 
 use crate::address::Address;
@@ -29,9 +25,6 @@ pub struct Offsets {
     link: Option<Connection>,
 }
 
-/// An offset and what was committed with it; none where nothing was.
-pub type CommittedOffset = Option<(i64, String)>;
-
 impl Offsets {
     /// Of a group.
     #[must_use]
@@ -39,7 +32,8 @@ impl Offsets {
         Offsets { group: group.to_owned(), link: None }
     }
 
-    /// Commits, trying again what passes by itself. A time-out is indefinite: it may be in, or get in.
+    /// Commits, trying again what passes by itself, for as long as `patience` says that there is time left:
+    /// it is asked again and again. A time-out is indefinite: the offsets may be in, or get in.
     ///
     /// # Errors
     /// The coordinator refuses, or there is no answer in time ([`WireError::retry_helps`]).
@@ -47,53 +41,19 @@ impl Offsets {
         &mut self,
         cluster: &mut Cluster,
         offsets: &GroupOffsets,
-        timeout: Duration,
+        patience: &dyn Fn() -> Duration,
         clock: &dyn Clock,
     ) -> Result<(), WireError> {
         let request = commit_request(offsets);
-        self.until_answered(cluster, timeout, clock, |connection| {
-            let version = connection.version_at_most::<OffsetCommitRequest>(9)?;
-            let response = connection.call(&request, version, clock)?;
-            let partitions = response.topics.iter().flat_map(|topic| {
-                topic.partitions.iter().map(|it| (topic.name.as_str(), it.partition_index, it.error_code))
-            });
-            check(connection.address(), "OffsetCommit", partitions)
-        })
-    }
-
-    /// What is committed for these partitions, in their order. Waits for transactions that are open on them
-    /// to end (require-stable).
-    ///
-    /// # Errors
-    /// The coordinator refuses, or there is no answer in time.
-    pub fn fetch(
-        &mut self,
-        cluster: &mut Cluster,
-        partitions: &[(&str, i32)],
-        timeout: Duration,
-        clock: &dyn Clock,
-    ) -> Result<Vec<CommittedOffset>, WireError> {
-        let group = self.group.clone();
-        self.until_answered(cluster, timeout, clock, |connection| {
-            fetch(connection, &group, partitions, clock)
-        })
-    }
-
-    fn until_answered<T>(
-        &mut self,
-        cluster: &mut Cluster,
-        timeout: Duration,
-        clock: &dyn Clock,
-        ask: impl Fn(&mut Connection) -> Result<T, WireError>,
-    ) -> Result<T, WireError> {
-        let until_ns = until(clock, timeout);
         let mut backoff = Backoff::default();
         loop {
-            let answered = self.link(cluster, clock).and_then(&ask);
-            let Err(error) = answered else { return answered };
+            let committed = self
+                .link(cluster, clock)
+                .and_then(|connection| commit(connection, &request, patience, clock));
+            let Err(error) = committed else { return Ok(()) };
             // Another coordinator, or another connection to the same.
             self.link = None;
-            let left = left(clock, until_ns);
+            let left = patience();
             if left.is_zero() || !error.retry_helps() {
                 return Err(error);
             }
@@ -111,6 +71,34 @@ impl Offsets {
         };
         Ok(self.link.insert(connection))
     }
+}
+
+fn commit(
+    connection: &mut Connection,
+    request: &OffsetCommitRequest,
+    patience: &dyn Fn() -> Duration,
+    clock: &dyn Clock,
+) -> Result<(), WireError> {
+    let version = connection.version_at_most::<OffsetCommitRequest>(9)?;
+    let (began_ns, until_ns) = (clock.now_ns(), until(clock, connection.request_timeout()));
+    connection.send(request, version)?;
+    let frame = loop {
+        if let Some(reply) = connection.poll()? {
+            break reply.frame;
+        }
+        let left = left(clock, until_ns).min(patience());
+        if left.is_zero() {
+            let waited_ms = clock.now_ns().saturating_sub(began_ns) / 1_000_000;
+            let (broker, api) = (connection.address().clone(), "OffsetCommit".to_owned());
+            return Err(WireError::TimedOut { broker, api, waited_ms });
+        }
+        connection.wait(left.min(SLICE))?;
+    };
+    let response = connection.read::<OffsetCommitRequest>(frame, version)?;
+    let partitions = response.topics.iter().flat_map(|topic| {
+        topic.partitions.iter().map(|it| (topic.name.as_str(), it.partition_index, it.error_code))
+    });
+    check(connection.address(), "OffsetCommit", partitions)
 }
 
 fn commit_request(offsets: &GroupOffsets) -> OffsetCommitRequest {
@@ -136,67 +124,6 @@ fn commit_request(offsets: &GroupOffsets) -> OffsetCommitRequest {
         .with_topics(topics)
 }
 
-fn fetch(
-    connection: &mut Connection,
-    group: &str,
-    partitions: &[(&str, i32)],
-    clock: &dyn Clock,
-) -> Result<Vec<CommittedOffset>, WireError> {
-    let version = connection.version_at_most::<OffsetFetchRequest>(9)?;
-    let mut wanted: Vec<(&str, Vec<i32>)> = Vec::new();
-    for (topic, number) in partitions {
-        match wanted.iter_mut().find(|(known, _)| known == topic) {
-            Some((_, numbers)) => numbers.push(*number),
-            None => wanted.push((topic, vec![*number])),
-        }
-    }
-    let request = OffsetFetchRequest::default().with_require_stable(version >= 7);
-    let request = if version >= 8 {
-        let topics = wanted.into_iter().map(|(name, numbers)| {
-            OffsetFetchRequestTopics::default()
-                .with_name(TopicName(text(name)))
-                .with_partition_indexes(numbers)
-        });
-        let group = OffsetFetchRequestGroup::default()
-            .with_group_id(GroupId(text(group)))
-            .with_topics(Some(topics.collect()));
-        request.with_groups(vec![group])
-    } else {
-        let topics = wanted.into_iter().map(|(name, numbers)| {
-            OffsetFetchRequestTopic::default()
-                .with_name(TopicName(text(name)))
-                .with_partition_indexes(numbers)
-        });
-        request.with_group_id(GroupId(text(group))).with_topics(Some(topics.collect()))
-    };
-    let response = connection.call(&request, version, clock)?;
-    let mut found: Vec<(String, i32, i64, Option<String>, i16)> = Vec::new();
-    for topic in &response.topics {
-        found.extend(topic.partitions.iter().map(|it| {
-            let metadata = it.metadata.as_ref().map(ToString::to_string);
-            (topic.name.to_string(), it.partition_index, it.committed_offset, metadata, it.error_code)
-        }));
-    }
-    let mut code = response.error_code;
-    for group in &response.groups {
-        code = group.error_code;
-        for topic in &group.topics {
-            found.extend(topic.partitions.iter().map(|it| {
-                let metadata = it.metadata.as_ref().map(ToString::to_string);
-                (topic.name.to_string(), it.partition_index, it.committed_offset, metadata, it.error_code)
-            }));
-        }
-    }
-    check(connection.address(), "OffsetFetch", std::iter::once((group, -1, code)))?;
-    let codes = found.iter().map(|(topic, number, _, _, code)| (topic.as_str(), *number, *code));
-    check(connection.address(), "OffsetFetch", codes)?;
-    let committed = |(topic, number): &(&str, i32)| {
-        let found = found.iter().find(|(name, at, ..)| name == topic && at == number)?;
-        (found.2 >= 0).then(|| (found.2, found.3.clone().unwrap_or_default()))
-    };
-    Ok(partitions.iter().map(committed).collect())
-}
-
 /// The first error among partitions.
 fn check<'a>(
     broker: &Address,
@@ -206,7 +133,7 @@ fn check<'a>(
     match partitions.find(|(_, _, code)| *code != 0) {
         None => Ok(()),
         Some((topic, number, code)) => {
-            let what = if number < 0 { topic.to_owned() } else { format!("{topic}[{number}]") };
+            let what = format!("{topic}[{number}]");
             Err(WireError::Code { broker: broker.clone(), api, what, code: ErrorCode(code) })
         }
     }
@@ -215,3 +142,6 @@ fn check<'a>(
 fn text(text: &str) -> StrBytes {
     StrBytes::from_string(text.to_owned())
 }
+
+/// One wait: a caller may lose patience meanwhile.
+const SLICE: Duration = Duration::from_millis(100);

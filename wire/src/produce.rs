@@ -28,6 +28,7 @@ mod slot;
 mod transaction;
 mod record;
 mod state;
+mod upkeep;
 mod send;
 mod codec;
 mod client;

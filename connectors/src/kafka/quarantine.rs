@@ -1,7 +1,9 @@
 //! Quarantine records as librdkafka takes them, and those that it gives back.
 
 use rdkafka::message::{Header, Headers, Message, OwnedHeaders};
+use rdkafka::producer::BaseRecord;
 
+use super::TopicNames;
 use crate::outgoing::digest;
 
 /// A record that the broker refused for its size, or for that of the batch it was in.
@@ -36,4 +38,17 @@ pub(super) fn refused(message: &impl Message) -> Option<Refused> {
         headers.insert(Header { key: header.key, value: header.value })
     });
     Some(Refused { key: message.key().map(<[u8]>::to_vec), value, headers })
+}
+
+/// A record to the quarantine topic.
+pub(super) fn record<'a>(
+    names: &'a TopicNames,
+    key: Option<&'a [u8]>,
+    value: Option<&'a [u8]>,
+    headers: OwnedHeaders,
+) -> BaseRecord<'a, [u8], [u8]> {
+    let mut record = BaseRecord::to(&names.quarantine).headers(headers);
+    record.key = key;
+    record.payload = value;
+    record
 }

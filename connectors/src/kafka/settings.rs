@@ -11,6 +11,7 @@ use wellstream_core::record::{PartitionId, Side};
 use super::KafkaError;
 use crate::limits::{
     CONNECT_TIMEOUT, FETCH_BYTES_MAX, FETCH_BYTES_MIN, QUEUED_RECORD_BYTES, SOURCE_BYTES_MAX,
+    TRANSACTION_TIMEOUT, TRANSACTION_TIMEOUT_MIN,
 };
 
 /// Where Kafka is and how to talk to it. `Debug` shows no value of an override: they hold passwords.
@@ -66,6 +67,17 @@ impl KafkaSettings {
     /// Whether waits are to be given up.
     pub(crate) fn gives_up(&self) -> bool {
         self.give_up.as_ref().is_some_and(|give_up| give_up.load(Ordering::Relaxed))
+    }
+
+    /// How long a transaction may be open before its coordinator aborts it.
+    pub(crate) fn transaction_timeout(&self) -> Result<Duration, KafkaError> {
+        let given = self.overrides.iter().rev().find(|(key, _)| key == TRANSACTION_TIMEOUT_KEY);
+        let Some((key, text)) = given else { return Ok(TRANSACTION_TIMEOUT) };
+        let timeout = text.trim().parse().map(Duration::from_millis).ok();
+        timeout.filter(|timeout| *timeout >= TRANSACTION_TIMEOUT_MIN).ok_or_else(|| KafkaError::Setting {
+            key: key.clone(),
+            message: format!("is no number of at least {}", TRANSACTION_TIMEOUT_MIN.as_millis()),
+        })
     }
 
     /// A client that reads `partitions_total` partitions' share of the memory (all sources together).
@@ -152,6 +164,9 @@ impl fmt::Debug for KafkaSettings {
     }
 }
 
+/// What it means to either client is read in one place.
+const TRANSACTION_TIMEOUT_KEY: &str = "transaction.timeout.ms";
+
 /// Keys that the engine's promises rest on, with what to use instead.
 const RESERVED: [(&str, &str); 9] = [
     ("bootstrap.servers", "use --brokers"),
@@ -222,6 +237,23 @@ mod tests {
         let refused = settings.add_override("enable.auto.commit=true").unwrap_err();
         assert!(refused.to_string().contains("enable.auto.commit"), "{refused}");
         assert!(settings.add_override("nonsense").is_err());
+    }
+
+    #[test]
+    fn a_transaction_may_be_open_for_as_long_as_is_said_but_not_for_no_time() {
+        let timeout = |text: Option<&str>| {
+            let mut settings = KafkaSettings::new("h:1", "g");
+            if let Some(text) = text {
+                settings.add_override(&format!("transaction.timeout.ms={text}")).unwrap();
+            }
+            settings.transaction_timeout()
+        };
+        assert_eq!(timeout(None), Ok(TRANSACTION_TIMEOUT));
+        assert_eq!(timeout(Some("60000")), Ok(Duration::from_secs(60)));
+        for wrong in ["100", "soon", "-1"] {
+            let error = timeout(Some(wrong)).unwrap_err();
+            assert!(matches!(&error, KafkaError::Setting { key, .. } if key == TRANSACTION_TIMEOUT_KEY));
+        }
     }
 
     #[test]

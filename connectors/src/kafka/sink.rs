@@ -14,8 +14,9 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use wellstream_core::encode;
 use wellstream_core::engine::{CommitOutcome, EpochOffsets, Output, Sink, SinkError, Wants};
 use wellstream_core::record::{Alarm, Reject, Row, RowBatch};
-use wellstream_core::rules::RulesHash;
 use wellstream_wire::produce::partition_of;
+
+pub use super::delivery::{Delivery, KafkaOutputs, ResultSchemas};
 
 use super::batch::{Outgoing, ProduceTopic};
 use super::offsets::OffsetCommitter;
@@ -28,39 +29,6 @@ use crate::limits::{BATCH_BYTES_MAX, PRODUCE_RECORDS, QUEUE_FULL_PAUSE};
 use crate::machine_clock::Deadline;
 use crate::outgoing::{self, FRAME_BYTES, QuarantineRecord};
 
-/// What a Kafka sink writes. With nothing it only commits offsets (`--sink count` on Kafka).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct KafkaOutputs {
-    /// Rows and alarms, with the ids of their schemas; `None` writes neither.
-    pub results: Option<ResultSchemas>,
-    /// Late copies and quarantined records.
-    pub quarantine: bool,
-}
-
-/// What is promised about repeats.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Delivery {
-    /// Results are acknowledged, then offsets are committed: after a crash between the two, results come
-    /// again.
-    AtLeastOnce,
-    /// Results and offsets are in one transaction.
-    ExactlyOnce {
-        /// Whose transactions: a program that starts under this id ends what another one had open.
-        transactional_id: String,
-    },
-}
-
-/// The ids that frame rows and alarms.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ResultSchemas {
-    /// Of enriched-event.avsc.
-    pub enriched: u32,
-    /// Of facility-alert.avsc.
-    pub alert: u32,
-    /// The hash that alarms carry.
-    pub rules: RulesHash,
-}
-
 /// The sink over librdkafka.
 pub struct KafkaSink {
     outputs: Option<Outputs>,
@@ -68,6 +36,10 @@ pub struct KafkaSink {
     transactions: Option<Transactions>,
     committer: OffsetCommitter,
     offsets: EpochOffsets,
+    /// A transaction is open, and its end has not been asked for.
+    is_open: bool,
+    /// Why the epoch in progress cannot be committed.
+    failed: Option<SinkError>,
 }
 
 impl KafkaSink {
@@ -100,19 +72,23 @@ impl KafkaSink {
         let transactions = match (&producing, delivery) {
             (Some(outputs), Delivery::ExactlyOnce { transactional_id }) => {
                 let group = committer.group_metadata()?;
-                Some(Transactions::open(&outputs.producer, transactional_id, group)?)
+                let timeout = connection.settings.transaction_timeout()?;
+                Some(Transactions::open(&outputs.producer, (transactional_id, timeout), group)?)
             }
             _ => None,
         };
-        Ok(KafkaSink { outputs: producing, transactions, committer, offsets: EpochOffsets::default() })
+        let offsets = EpochOffsets::default();
+        Ok(KafkaSink { outputs: producing, transactions, committer, offsets, is_open: false, failed: None })
     }
 
     fn commit_transaction(&mut self) -> Result<CommitOutcome, SinkError> {
         let (Some(outputs), Some(transactions)) = (&mut self.outputs, &self.transactions) else {
             return self.committer.commit(&self.offsets);
         };
-        if let Err(error) = outputs.deliver() {
-            tracing::warn!("{error}");
+        self.is_open = false;
+        let delivered = self.failed.take().map_or_else(|| outputs.deliver(), Err);
+        if let Err(error) = delivered {
+            tracing::warn!("{transactions}: {error}");
             return match outputs.producer.client().fatal_error() {
                 Some((code, said)) => Err(transactions.refuse_code(Some(code), &said)),
                 None => transactions.abort(&outputs.producer, None),
@@ -135,20 +111,34 @@ impl Sink for KafkaSink {
 
     fn begin(&mut self, _epoch: u64) -> Result<(), SinkError> {
         self.offsets.partitions.clear();
-        match (&self.outputs, &self.transactions) {
-            (Some(outputs), Some(transactions)) => transactions.begin(&outputs.producer),
-            _ => Ok(()),
+        self.failed = None;
+        if let (Some(outputs), Some(transactions)) = (&self.outputs, &self.transactions) {
+            transactions.begin(&outputs.producer)?;
+            self.is_open = true;
         }
+        Ok(())
     }
 
     fn append(&mut self, output: Output<'_>) -> Result<(), SinkError> {
         let Some(outputs) = &mut self.outputs else { return Ok(()) };
-        match output {
-            Output::Rows(batch) => outputs.rows(batch)?,
-            Output::Alarms(alarms) => outputs.alarms(alarms)?,
-            Output::Rejects(rejects) => outputs.rejects(rejects)?,
+        if self.failed.is_some() {
+            return Ok(());
         }
-        outputs.raise()
+        let appended = match output {
+            Output::Rows(batch) => outputs.rows(batch),
+            Output::Alarms(alarms) => outputs.alarms(alarms),
+            Output::Rejects(rejects) => outputs.rejects(rejects),
+        };
+        let Err(error) = appended.and_then(|()| outputs.raise()) else { return Ok(()) };
+        let Some(transactions) = &self.transactions else { return Err(error) };
+        // In a transaction nothing is in before its commit: that one will abort it, and the epoch comes
+        // again.
+        match outputs.producer.client().fatal_error() {
+            Some((code, said)) => return Err(transactions.refuse_code(Some(code), &said)),
+            None => check(&outputs.producer)?,
+        }
+        self.failed = Some(error);
+        Ok(())
     }
 
     fn offsets(&mut self, offsets: &EpochOffsets) -> Result<(), SinkError> {
@@ -164,6 +154,15 @@ impl Sink for KafkaSink {
             outputs.deliver()?;
         }
         self.committer.commit(&self.offsets)
+    }
+}
+
+impl Drop for KafkaSink {
+    /// Whoever goes in the middle of an epoch need not hold readers up until its transaction times out.
+    fn drop(&mut self) {
+        if let (true, Some(outputs), Some(transactions)) = (self.is_open, &self.outputs, &self.transactions) {
+            transactions.abandon(&outputs.producer);
+        }
     }
 }
 
@@ -225,7 +224,7 @@ impl Outputs {
         );
         let mut config = connection.settings.producer_config(message_bytes_max, batch_bytes_max);
         if let Delivery::ExactlyOnce { transactional_id } = delivery {
-            transaction::configure(&mut config, transactional_id);
+            transaction::configure(&mut config, transactional_id, connection.settings.transaction_timeout()?);
         }
         let bound = delivery_bound(&config);
         let producer: BaseProducer<ProducerEvents> = config
@@ -303,7 +302,7 @@ impl Outputs {
             let source = self.names.of(reject.partition.side);
             let record = QuarantineRecord::of(reject, source, topic.bytes_max);
             let headers = quarantine::owned(&record.headers);
-            let record = quarantine_record(&self.names, record.key, record.value, headers);
+            let record = quarantine::record(&self.names, record.key, record.value, headers);
             send(&self.producer, record, self.bound)?;
         }
         Ok(())
@@ -329,14 +328,14 @@ impl Outputs {
     /// goes as headers.
     fn send_again(&self, refused: quarantine::Refused) -> Result<(), SinkError> {
         let quarantine::Refused { key, value, headers } = refused;
-        let record = quarantine_record(&self.names, key.as_deref(), Some(&value), headers.clone());
+        let record = quarantine::record(&self.names, key.as_deref(), Some(&value), headers.clone());
         send(&self.producer, record, self.bound)?;
         drain(&self.producer, self.bound)?;
         if self.events().take_refused().is_empty() {
             return Ok(());
         }
         let headers = quarantine::with_digest(headers, &value);
-        send(&self.producer, quarantine_record(&self.names, key.as_deref(), None, headers), self.bound)?;
+        send(&self.producer, quarantine::record(&self.names, key.as_deref(), None, headers), self.bound)?;
         drain(&self.producer, self.bound)
     }
 
@@ -354,18 +353,6 @@ impl Outputs {
     fn events(&self) -> &ProducerEvents {
         self.producer.context()
     }
-}
-
-fn quarantine_record<'a>(
-    names: &'a TopicNames,
-    key: Option<&'a [u8]>,
-    value: Option<&'a [u8]>,
-    headers: rdkafka::message::OwnedHeaders,
-) -> BaseRecord<'a, [u8], [u8]> {
-    let mut record = BaseRecord::to(&names.quarantine).headers(headers);
-    record.key = key;
-    record.payload = value;
-    record
 }
 
 /// Queues one record, waiting while the queue is full.

@@ -4,6 +4,7 @@
 //! aborted or unknown. Every call has a bound; one that runs into it leaves the outcome unknown, and a new
 //! producer under the same transactional id decides it.
 
+use std::fmt;
 use std::time::Duration;
 
 use rdkafka::ClientConfig;
@@ -12,38 +13,46 @@ use rdkafka::error::{KafkaError as ClientError, RDKafkaErrorCode};
 use rdkafka::producer::{BaseProducer, Producer};
 use rdkafka::topic_partition_list::TopicPartitionList;
 use wellstream_core::engine::{CommitOutcome, SinkError};
+use wellstream_wire::cluster::Backoff;
 
 use super::KafkaError;
 use super::error::plain;
-use super::producer::{ProducerEvents, refuse};
-use crate::limits::{PRODUCER_READY_TIMEOUT, TRANSACTION_TIMEOUT};
+use super::producer::{ProducerEvents, refuse, serve_events};
+use crate::MachineClock;
+use crate::limits::{ABANDON_TIME, PRODUCER_READY_TIMEOUT};
+use crate::machine_clock::Deadline;
 
 /// The transactions of one producer.
 pub(super) struct Transactions {
     transactional_id: String,
+    timeout: Duration,
     group: ConsumerGroupMetadata,
 }
 
 /// What a producer of transactions is configured with: no record outlives its transaction.
-pub(super) fn configure(config: &mut ClientConfig, transactional_id: &str) {
-    let timeout_ms = TRANSACTION_TIMEOUT.as_millis();
+pub(super) fn configure(config: &mut ClientConfig, transactional_id: &str, timeout: Duration) {
+    let timeout_ms = timeout.as_millis();
+    // Two names of one setting, of which librdkafka takes whichever comes last.
+    let given = ["delivery.timeout.ms", "message.timeout.ms"].into_iter().filter_map(|key| config.get(key));
+    let given_ms = given.filter_map(|text| text.parse().ok()).min().unwrap_or(u128::MAX);
+    config.remove("delivery.timeout.ms");
     config.set("transactional.id", transactional_id);
     config.set("transaction.timeout.ms", timeout_ms.to_string());
-    config.set("message.timeout.ms", (timeout_ms - 1_000).to_string());
+    config.set("message.timeout.ms", given_ms.min(timeout_ms - 1_000).to_string());
 }
 
 impl Transactions {
     /// Fences whoever ran under this id, and ends what was open.
     pub(super) fn open(
         producer: &BaseProducer<ProducerEvents>,
-        transactional_id: &str,
+        (transactional_id, timeout): (&str, Duration),
         group: ConsumerGroupMetadata,
     ) -> Result<Transactions, KafkaError> {
         let request = || format!("starting transactions under {transactional_id}");
         producer
             .init_transactions(PRODUCER_READY_TIMEOUT)
             .map_err(|error| KafkaError::request(request(), &error))?;
-        Ok(Transactions { transactional_id: transactional_id.to_owned(), group })
+        Ok(Transactions { transactional_id: transactional_id.to_owned(), timeout, group })
     }
 
     pub(super) fn begin(&self, producer: &BaseProducer<ProducerEvents>) -> Result<(), SinkError> {
@@ -60,7 +69,7 @@ impl Transactions {
             let sent =
                 self.patiently(&|left| producer.send_offsets_to_transaction(offsets, &self.group, left));
             if let Err(error) = sent {
-                tracing::warn!("offsets of the transaction: {}", plain(&error));
+                tracing::warn!("{self}: its offsets: {}", plain(&error));
                 return self.abort(producer, Some(&error));
             }
         }
@@ -68,10 +77,7 @@ impl Transactions {
             Ok(()) => Ok(CommitOutcome::Committed),
             Err(error) if class(&error) == Class::Abort => self.abort(producer, Some(&error)),
             Err(error) if class(&error) == Class::Fatal => Err(self.refuse(&error)),
-            Err(error) => {
-                tracing::warn!("the end of the transaction: {}", plain(&error));
-                Ok(CommitOutcome::Unknown)
-            }
+            Err(error) => Ok(self.unknown(&error)),
         }
     }
 
@@ -84,23 +90,32 @@ impl Transactions {
         if let Some(error) = why.filter(|error| class(error) == Class::Fatal) {
             return Err(self.refuse(error));
         }
-        match self.patiently(&|left| producer.abort_transaction(left)) {
+        match self.patiently(&|left| abort_some(producer, left)) {
             Ok(()) => Ok(CommitOutcome::Aborted),
             Err(error) if class(&error) == Class::Fatal => Err(self.refuse(&error)),
-            Err(_) => Ok(CommitOutcome::Unknown),
+            Err(error) => Ok(self.unknown(&error)),
         }
+    }
+
+    /// Aborts, if that goes at once: for whoever goes in the middle of a transaction.
+    pub(super) fn abandon(&self, producer: &BaseProducer<ProducerEvents>) {
+        let aborted = patiently(Deadline::after(ABANDON_TIME), &passes, &|left| abort_some(producer, left));
+        if let Err(error) = aborted {
+            tracing::debug!("{self}: aborting what is open: {}", plain(&error));
+        }
+    }
+
+    fn unknown(&self, error: &ClientError) -> CommitOutcome {
+        let reason = plain(error);
+        tracing::warn!(
+            "{self}: nobody knows whether it was committed ({reason}); the committed offsets will tell"
+        );
+        CommitOutcome::Unknown
     }
 
     /// Again what passes by itself, within the time that a transaction has.
     fn patiently(&self, act: &dyn Fn(Duration) -> Result<(), ClientError>) -> Result<(), ClientError> {
-        let deadline = crate::machine_clock::Deadline::after(TRANSACTION_TIMEOUT);
-        loop {
-            let done = act(deadline.left().max(Duration::from_millis(1)));
-            match &done {
-                Err(error) if class(error) == Class::Retry && !deadline.passed() => {}
-                _ => return done,
-            }
-        }
+        patiently(Deadline::after(self.timeout), &passes, act)
     }
 
     fn refuse(&self, error: &ClientError) -> SinkError {
@@ -117,11 +132,46 @@ impl Transactions {
                 "another instance runs with transactional id {id}, or this one was stopped for longer than {} s. \
                  Run one instance of a group only, or give each its own --group and --transactional-id; nothing \
                  is lost or doubled, the next start goes on from the committed offsets",
-                TRANSACTION_TIMEOUT.as_secs()
+                self.timeout.as_secs()
             ),
             false => format!("transaction of {id}: {said}. The next start repeats the epoch"),
         })
     }
+}
+
+/// As messages name it.
+impl fmt::Display for Transactions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "transaction of {}", self.transactional_id)
+    }
+}
+
+/// One piece of an abort: it waits for the reports of all records that it gives up, and these are served
+/// between two pieces only.
+fn abort_some(producer: &BaseProducer<ProducerEvents>, left: Duration) -> Result<(), ClientError> {
+    serve_events(producer);
+    producer.abort_transaction(left.min(ABORT_SLICE))
+}
+
+/// Again what passes by itself, with pauses that double.
+fn patiently<E>(
+    deadline: Deadline,
+    passes: &dyn Fn(&E) -> bool,
+    act: &dyn Fn(Duration) -> Result<(), E>,
+) -> Result<(), E> {
+    let (clock, mut backoff) = (MachineClock::start(), Backoff::default());
+    loop {
+        let done = act(deadline.left().max(Duration::from_millis(1)));
+        match &done {
+            Err(error) if passes(error) && !deadline.passed() => {}
+            _ => return done,
+        }
+        clock.sleep(backoff.pause().min(deadline.left()));
+    }
+}
+
+fn passes(error: &ClientError) -> bool {
+    class(error) == Class::Retry
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -138,5 +188,48 @@ fn class(error: &ClientError) -> Class {
         ClientError::Transaction(error) if error.txn_requires_abort() => Class::Abort,
         ClientError::Transaction(error) if error.is_retriable() => Class::Retry,
         _ => Class::Unknown,
+    }
+}
+
+/// One piece of an abort, at most.
+const ABORT_SLICE: Duration = Duration::from_millis(100);
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    #[test]
+    fn what_passes_is_tried_again_with_pauses_and_nothing_else_is() {
+        let deadline = || Deadline::after(Duration::from_millis(300));
+        let tried = Cell::new(0);
+        let act = |error: &'static str| {
+            tried.set(0);
+            let act = |_: Duration| {
+                tried.set(tried.get() + 1);
+                Err(error)
+            };
+            patiently(deadline(), &|error: &&str| *error == "passes", &act)
+        };
+        assert_eq!((act("passes"), tried.get() <= 8), (Err("passes"), true), "{}", tried.get());
+        assert_eq!((act("stays"), tried.get()), (Err("stays"), 1));
+    }
+
+    #[test]
+    fn no_record_outlives_its_transaction() {
+        let configured = |given: &[(&str, &str)]| {
+            let mut config = ClientConfig::new();
+            config.set("message.timeout.ms", "120000");
+            for (key, value) in given {
+                config.set(*key, *value);
+            }
+            configure(&mut config, "id", Duration::from_secs(20));
+            assert_eq!(config.get("delivery.timeout.ms"), None);
+            assert_eq!(config.get("transaction.timeout.ms"), Some("20000"));
+            config.get("message.timeout.ms").unwrap().to_owned()
+        };
+        assert_eq!(configured(&[]), "19000");
+        assert_eq!(configured(&[("delivery.timeout.ms", "5000")]), "5000");
     }
 }

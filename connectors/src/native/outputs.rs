@@ -2,13 +2,14 @@
 
 use wellstream_core::engine::Wants;
 use wellstream_core::record::{Alarm, Reject, RowBatch};
+use wellstream_wire::clock::Clock;
 use wellstream_wire::produce::{OwnRecord, ProduceError, Producer, ProducerState, partition_of};
 
-use crate::kafka::sink::{KafkaOutputs, ResultSchemas};
+use super::pulse::PulseClock;
+use crate::kafka::delivery::{KafkaOutputs, ResultSchemas};
 use crate::kafka::topics::Connection;
 use crate::kafka::{KafkaError, TopicNames};
 use crate::limits::BATCH_BYTES_MAX;
-use crate::machine_clock::MachineClock;
 use crate::outgoing::{self, QuarantineRecord};
 
 /// The output topics.
@@ -118,14 +119,14 @@ impl Outputs {
         &mut self,
         producer: &mut Producer,
         batch: &RowBatch,
-        clock: &MachineClock,
+        clock: &PulseClock,
     ) -> Result<(), ProduceError> {
         let Some(results) = &self.results else { return Ok(()) };
-        let (now_ns, now_ms) = (clock.now_ns(), clock.wall_ms());
+        let (mut now_ns, now_ms) = (clock.now_ns(), clock.wall_ms());
         for row in &batch.rows {
             let key = batch.key(row);
             let record = OwnRecord::Framed(key, [&results.frame, batch.value(row)]);
-            producer.append(results.enriched.place(key), now_ms, record, now_ns, clock)?;
+            producer.append(results.enriched.place(key), now_ms, record, &mut now_ns, clock)?;
         }
         Ok(())
     }
@@ -134,15 +135,15 @@ impl Outputs {
         &mut self,
         producer: &mut Producer,
         alarms: &[Alarm],
-        clock: &MachineClock,
+        clock: &PulseClock,
     ) -> Result<(), ProduceError> {
         let Some(results) = &self.results else { return Ok(()) };
-        let (now_ns, now_ms) = (clock.now_ns(), clock.wall_ms());
+        let (mut now_ns, now_ms) = (clock.now_ns(), clock.wall_ms());
         for alarm in alarms {
             outgoing::put_alarm(&mut self.value, alarm, results.schemas);
             let key = alarm.facility.as_bytes();
             let record = OwnRecord::Framed(key, [&self.value, &[]]);
-            producer.append(results.alerts.place(key), now_ms, record, now_ns, clock)?;
+            producer.append(results.alerts.place(key), now_ms, record, &mut now_ns, clock)?;
         }
         Ok(())
     }
@@ -152,10 +153,10 @@ impl Outputs {
         producer: &mut Producer,
         rejects: &[Reject],
         names: &TopicNames,
-        clock: &MachineClock,
+        clock: &PulseClock,
     ) -> Result<(), ProduceError> {
         let Some(quarantine) = &mut self.quarantine else { return Ok(()) };
-        let (now_ns, now_ms) = (clock.now_ns(), clock.wall_ms());
+        let (mut now_ns, now_ms) = (clock.now_ns(), clock.wall_ms());
         for reject in rejects {
             let target = quarantine.target;
             let source = names.of(reject.partition.side);
@@ -170,7 +171,7 @@ impl Outputs {
             let headers: Vec<_> =
                 record.headers.iter().map(|(name, value)| (*name, Some(value.as_bytes()))).collect();
             let record = OwnRecord::Plain(record.key, record.value, &headers);
-            producer.append(place, now_ms, record, now_ns, clock)?;
+            producer.append(place, now_ms, record, &mut now_ns, clock)?;
         }
         Ok(())
     }

@@ -6,10 +6,10 @@ use std::time::Duration;
 use wellstream_wire::batch::Compression;
 use wellstream_wire::produce::ProduceSettings;
 
-use super::options::{Given, Unsupported, refuse};
-use crate::kafka::KafkaSettings;
-use crate::kafka::sink::Delivery;
-use crate::limits::{DELIVERY_TIMEOUT, PRODUCE_LINGER, TRANSACTION_TIMEOUT};
+use super::options::{Given, Unsupported, options, refuse};
+use crate::kafka::delivery::Delivery;
+use crate::kafka::{KafkaError, KafkaSettings};
+use crate::limits::{AUTHENTICATION_GRACE, DELIVERY_TIMEOUT, PRODUCE_LINGER};
 
 /// How records are produced by these settings: in a transaction none is waited for longer than that may be
 /// open.
@@ -22,7 +22,10 @@ pub fn produce_settings(
 ) -> Result<ProduceSettings, Unsupported> {
     let given = Given(&settings.overrides);
     let ms = |key: &str| Ok::<_, Unsupported>(given.number(key)?.map(Duration::from_millis));
-    let transaction_timeout = ms("transaction.timeout.ms")?.unwrap_or(TRANSACTION_TIMEOUT);
+    let transaction_timeout = settings.transaction_timeout().map_err(|error| match error {
+        KafkaError::Setting { key, message } => refuse(&key, &message),
+        error => refuse("transaction.timeout.ms", &error.to_string()),
+    })?;
     let delivery_timeout =
         ms("delivery.timeout.ms")?.or(ms("message.timeout.ms")?).unwrap_or(DELIVERY_TIMEOUT);
     let (transactional_id, delivery_timeout) = match delivery {
@@ -35,6 +38,8 @@ pub fn produce_settings(
         transactional_id,
         transaction_timeout,
         delivery_timeout,
+        request_timeout: options(settings)?.request_timeout,
+        refusal_grace: AUTHENTICATION_GRACE,
         linger: ms("linger.ms")?.or(ms("queue.buffering.max.ms")?).unwrap_or(PRODUCE_LINGER),
         compression: compression(&given)?,
         ..ProduceSettings::default()
@@ -77,6 +82,12 @@ mod tests {
         let delivery = Delivery::ExactlyOnce { transactional_id: "t".to_owned() };
         let exactly = produce_settings(&settings, &delivery).unwrap();
         assert_eq!(exactly.delivery_timeout, exactly.transaction_timeout);
+        assert_eq!((exactly.request_timeout.as_secs(), exactly.transaction_timeout.as_secs()), (30, 10));
+        settings.add_override("transaction.timeout.ms=60000").unwrap();
+        settings.add_override("socket.timeout.ms=50000").unwrap();
+        let longer = produce_settings(&settings, &delivery).unwrap();
+        assert_eq!(longer.transaction_timeout.as_secs(), 60);
+        assert_eq!((longer.request_timeout.as_secs(), longer.delivery_timeout.as_secs()), (50, 60));
         settings.add_override("compression.codec=brotli").unwrap();
         assert!(produce_settings(&settings, &delivery).is_ok(), "the type counts before the codec");
         settings.add_override("compression.type=brotli").unwrap();

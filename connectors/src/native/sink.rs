@@ -13,22 +13,23 @@
 use std::time::Duration;
 
 use wellstream_core::engine::{CommitOutcome, EpochOffsets, Output, Sink, SinkError, Wants};
+use wellstream_wire::clock::Clock;
 use wellstream_wire::cluster::Cluster;
 use wellstream_wire::error::WireError;
 use wellstream_wire::offsets::Offsets;
 use wellstream_wire::produce::{End, GroupOffsets, OffsetPlace, ProduceError, Producer, ProducerState};
 
 use super::outputs::Outputs;
+use super::pulse::PulseClock;
 use super::{Unsupported, options, produce_settings};
+use crate::kafka::delivery::{Delivery, KafkaOutputs};
 use crate::kafka::patience::Patience;
-use crate::kafka::sink::{Delivery, KafkaOutputs};
 use crate::kafka::topics::Connection;
 use crate::kafka::{KafkaError, KafkaSettings, TopicNames};
 use crate::limits::{
-    COMMIT_TIMEOUT, DELIVERY_TIMEOUT, FLUSH_MARGIN, PRODUCE_LINGER, PRODUCER_READY_TIMEOUT,
-    TRANSACTION_REQUEST_TIMEOUT, TRANSACTION_TIMEOUT,
+    ABANDON_TIME, COMMIT_TIMEOUT, DELIVERY_TIMEOUT, FLUSH_MARGIN, HURRY_TIME, PRODUCE_LINGER,
+    PRODUCER_READY_TIMEOUT, TRANSACTION_REQUEST_TIMEOUT,
 };
-use crate::machine_clock::MachineClock;
 
 /// The sink.
 #[derive(Debug)]
@@ -43,8 +44,11 @@ pub struct NativeSink {
     cluster: Cluster,
     committer: Offsets,
     offsets: GroupOffsets,
-    clock: MachineClock,
+    clock: PulseClock,
     polled_ns: u64,
+    transaction_timeout: Duration,
+    /// What came of the epoch in progress before its commit: nothing more of it goes out.
+    failed: Option<(CommitOutcome, ProduceError)>,
 }
 
 impl NativeSink {
@@ -60,7 +64,8 @@ impl NativeSink {
         outputs: KafkaOutputs,
         delivery: Delivery,
     ) -> Result<NativeSink, KafkaError> {
-        let (clock, settings) = (MachineClock::start(), connection.settings.clone());
+        let (clock, settings) = (PulseClock::start()?, connection.settings.clone());
+        let transaction_timeout = settings.transaction_timeout()?;
         let exactly = matches!(delivery, Delivery::ExactlyOnce { .. });
         let uncovered = |error: Unsupported| KafkaError::Setting { key: error.key, message: error.reason };
         let mut options = options(&settings).map_err(uncovered)?;
@@ -68,13 +73,18 @@ impl NativeSink {
             options.request_timeout = options.request_timeout.min(TRANSACTION_REQUEST_TIMEOUT);
             options.connect_timeout = options.connect_timeout.min(TRANSACTION_REQUEST_TIMEOUT);
         }
-        let failed = |error: WireError| opening(&settings, &delivery, error.into());
-        let cluster = Cluster::new(&settings.brokers, options.clone()).map_err(failed)?;
+        let failed = |error: ProduceError| opening(&settings, (&delivery, transaction_timeout), error);
+        let no_cluster = |error: WireError| failed(error.into());
+        let mut hasty = options.clone();
+        // Whoever commits offsets alone may have to hurry.
+        hasty.request_timeout = hasty.request_timeout.min(HURRY_TIME);
+        hasty.connect_timeout = hasty.connect_timeout.min(HURRY_TIME);
+        let cluster = Cluster::new(&settings.brokers, hasty).map_err(no_cluster)?;
         let mut outputs = Outputs::of(connection, names, outputs)?;
         let producer = match &outputs {
             None => None,
             Some(outputs) => {
-                let cluster = Cluster::new(&settings.brokers, options).map_err(failed)?;
+                let cluster = Cluster::new(&settings.brokers, options).map_err(no_cluster)?;
                 let produce = produce_settings(&settings, &delivery).map_err(uncovered)?;
                 let topics = outputs.topics(names);
                 let opened = Producer::open(
@@ -85,7 +95,7 @@ impl NativeSink {
                     PRODUCER_READY_TIMEOUT,
                     &clock,
                 );
-                Some(opened.map_err(|error| opening(&settings, &delivery, error))?)
+                Some(opened.map_err(failed)?)
             }
         };
         if let (Some(outputs), Some(producer)) = (&mut outputs, &producer) {
@@ -103,6 +113,8 @@ impl NativeSink {
             committer,
             clock,
             polled_ns: 0,
+            transaction_timeout,
+            failed: None,
         })
     }
 
@@ -121,28 +133,35 @@ impl NativeSink {
         }
     }
 
-    fn commit_transaction(&mut self) -> Result<CommitOutcome, SinkError> {
+    fn commit_transaction(&mut self, transactional_id: &str) -> Result<CommitOutcome, SinkError> {
         let (Some(producer), Some(outputs)) = (&mut self.producer, &self.outputs) else {
             return self.commit_offsets();
         };
+        if let Some((outcome, error)) = self.failed.take() {
+            tracing::warn!("transaction of {transactional_id}: it is not committed: {error}");
+            return Ok(outcome);
+        }
         let gives_up = || self.settings.gives_up();
-        let patience = Patience::new(TRANSACTION_TIMEOUT * 2, &gives_up);
+        let patience = Patience::new(self.transaction_timeout * 2, &gives_up);
         let mut each = |state: &mut ProducerState| {
             outputs.answer_refused(state);
             !patience.is_over()
         };
-        let why = producer.state().trouble().map(ToString::to_string);
         let end = producer.commit(Some(self.offsets.clone()), &mut each, &self.clock);
+        let why = producer.state().why().map_or_else(|| "no reason is known".to_owned(), ToString::to_string);
         match end.map_err(|error| self.refuse(&error))? {
             End::Committed => Ok(CommitOutcome::Committed),
             End::Aborted => {
-                tracing::warn!(
-                    "the transaction was aborted ({})",
-                    why.unwrap_or_else(|| "see above".to_owned())
-                );
+                tracing::warn!("transaction of {transactional_id}: it was aborted: {why}");
                 Ok(CommitOutcome::Aborted)
             }
-            End::Unknown => Ok(CommitOutcome::Unknown),
+            End::Unknown => {
+                tracing::warn!(
+                    "transaction of {transactional_id}: nobody knows whether it was committed: {why}; the committed \
+                     offsets will tell"
+                );
+                Ok(CommitOutcome::Unknown)
+            }
         }
     }
 
@@ -161,7 +180,10 @@ impl NativeSink {
         if self.offsets.places.is_empty() {
             return Ok(CommitOutcome::Committed);
         }
-        let committed = self.committer.commit(&mut self.cluster, &self.offsets, COMMIT_TIMEOUT, &self.clock);
+        let gives_up = || self.settings.gives_up();
+        let patience = Patience::new(COMMIT_TIMEOUT, &gives_up);
+        let left = || patience.left();
+        let committed = self.committer.commit(&mut self.cluster, &self.offsets, &left, &self.clock);
         match committed {
             Ok(()) => Ok(CommitOutcome::Committed),
             Err(error) if error.retry_helps() => {
@@ -176,8 +198,28 @@ impl NativeSink {
         }
     }
 
+    /// The epoch cannot be committed. In a transaction that is for its commit to say, if it may work with the
+    /// next one.
+    fn fail(&mut self, outcome: CommitOutcome, error: ProduceError) -> Result<(), SinkError> {
+        let is_transaction = matches!(self.delivery, Delivery::ExactlyOnce { .. });
+        if !is_transaction || !error.retry_helps() {
+            return Err(self.refuse(&error));
+        }
+        self.failed = Some((outcome, error));
+        Ok(())
+    }
+
     fn refuse(&self, error: &ProduceError) -> SinkError {
-        refuse(said(&self.delivery, error))
+        refuse(said((&self.delivery, self.transaction_timeout), error))
+    }
+}
+
+impl Drop for NativeSink {
+    /// Whoever goes in the middle of an epoch need not hold readers up until its transaction times out.
+    fn drop(&mut self) {
+        if let (Some(producer), Delivery::ExactlyOnce { .. }) = (&mut self.producer, &self.delivery) {
+            producer.abandon(ABANDON_TIME, &self.clock);
+        }
     }
 }
 
@@ -188,22 +230,30 @@ impl Sink for NativeSink {
 
     fn begin(&mut self, _epoch: u64) -> Result<(), SinkError> {
         self.offsets.places.clear();
+        self.failed = None;
         let Some(producer) = &mut self.producer else { return Ok(()) };
-        if matches!(self.delivery, Delivery::ExactlyOnce { .. }) {
-            let begun = producer.begin(&self.clock);
-            begun.map_err(|error| refuse(said(&self.delivery, &error)))?;
+        if matches!(self.delivery, Delivery::ExactlyOnce { .. })
+            && let Err(error) = producer.begin(&self.clock)
+        {
+            // Nothing of the epoch has gone out yet.
+            self.fail(CommitOutcome::Aborted, error)?;
         }
         Ok(())
     }
 
     fn append(&mut self, output: Output<'_>) -> Result<(), SinkError> {
         let (Some(producer), Some(outputs)) = (&mut self.producer, &mut self.outputs) else { return Ok(()) };
+        if self.failed.is_some() {
+            return Ok(());
+        }
         let appended = match output {
             Output::Rows(batch) => outputs.rows(producer, batch, &self.clock),
             Output::Alarms(alarms) => outputs.alarms(producer, alarms, &self.clock),
             Output::Rejects(rejects) => outputs.rejects(producer, rejects, &self.names, &self.clock),
         };
-        appended.map_err(|error| self.refuse(&error))?;
+        if let Err(error) = appended {
+            return self.fail(CommitOutcome::Unknown, error);
+        }
         self.serve();
         Ok(())
     }
@@ -222,8 +272,11 @@ impl Sink for NativeSink {
     }
 
     fn commit(&mut self) -> Result<CommitOutcome, SinkError> {
-        match self.delivery {
-            Delivery::ExactlyOnce { .. } => self.commit_transaction(),
+        match &self.delivery {
+            Delivery::ExactlyOnce { transactional_id } => {
+                let transactional_id = transactional_id.clone();
+                self.commit_transaction(&transactional_id)
+            }
             Delivery::AtLeastOnce => {
                 self.deliver()?;
                 self.commit_offsets()
@@ -232,31 +285,31 @@ impl Sink for NativeSink {
     }
 }
 
-fn opening(settings: &KafkaSettings, delivery: &Delivery, error: ProduceError) -> KafkaError {
+fn opening(settings: &KafkaSettings, promise: (&Delivery, Duration), error: ProduceError) -> KafkaError {
     match &error {
         ProduceError::Wire(wire) if wire.is_refusal() => {
             KafkaError::Authentication { brokers: settings.brokers.clone(), reason: wire.to_string() }
         }
         error => KafkaError::Request {
             request: "opening the producer".to_owned(),
-            reason: said(delivery, error),
+            reason: said(promise, error),
             retry: error.retry_helps(),
         },
     }
 }
 
 /// What happened, and what the operator can do.
-fn said(delivery: &Delivery, error: &ProduceError) -> String {
+fn said((delivery, transaction_timeout): (&Delivery, Duration), error: &ProduceError) -> String {
     let what_to_do = match (error, delivery) {
         (ProduceError::Fenced { .. }, Delivery::ExactlyOnce { transactional_id }) => format!(
             "another instance runs with transactional id {transactional_id}, or this one was stopped for longer \
              than {} s. Run one instance of a group only, or give each its own --group and --transactional-id; \
              nothing is lost or doubled, the next start goes on from the committed offsets",
-            TRANSACTION_TIMEOUT.as_secs()
+            transaction_timeout.as_secs()
         ),
         (ProduceError::Refused { code: TRANSACTION_TIMEOUT_INVALID, .. }, _) => format!(
-            "the brokers' transaction.max.timeout.ms is below {} s: raise it",
-            TRANSACTION_TIMEOUT.as_secs()
+            "the brokers' transaction.max.timeout.ms is below {} s: raise it, or lower -X transaction.timeout.ms",
+            transaction_timeout.as_secs()
         ),
         (ProduceError::Refused { code: TRANSACTIONAL_ID_DENIED, .. }, _) => {
             "this user may not use the transactional id: grant WRITE and DESCRIBE on it, or use --delivery \

@@ -67,7 +67,10 @@ impl Producer {
         let until_ns = clock.now_ns().saturating_add(ns(timeout));
         loop {
             match self.state.phase() {
-                Phase::Ready => return Ok(()),
+                Phase::Ready => {
+                    self.was_ready = true;
+                    return Ok(());
+                }
                 Phase::Uninitialized => self.state.init(),
                 Phase::FatalError(error) => return Err(error.clone()),
                 _ => {}
@@ -92,7 +95,7 @@ impl Producer {
     }
 
     /// Takes a record, serving connections while there is no room. `now_ns` may be that of some records
-    /// before it.
+    /// before it; it is set anew where there was no room.
     ///
     /// # Errors
     /// Nothing is acknowledged for too long.
@@ -102,13 +105,14 @@ impl Producer {
         place: usize,
         timestamp_ms: i64,
         record: OwnRecord<'_>,
-        now_ns: u64,
+        now_ns: &mut u64,
         clock: &dyn Clock,
     ) -> Result<(), ProduceError> {
-        if self.state.append(place, timestamp_ms, record, now_ns) == Appended::Taken {
+        if self.state.append(place, timestamp_ms, record, *now_ns) == Appended::Taken {
             return Ok(());
         }
-        self.append_patiently(place, timestamp_ms, record, clock)
+        *now_ns = self.append_patiently(place, timestamp_ms, record, clock)?;
+        Ok(())
     }
 
     #[inline(never)]
@@ -118,7 +122,7 @@ impl Producer {
         timestamp_ms: i64,
         record: OwnRecord<'_>,
         clock: &dyn Clock,
-    ) -> Result<(), ProduceError> {
+    ) -> Result<u64, ProduceError> {
         let now_ns = clock.now_ns();
         let timeout = self.state.settings.delivery_timeout + SLACK;
         let until_ns = now_ns.saturating_add(ns(timeout));
@@ -128,7 +132,7 @@ impl Producer {
             }
             let now_ns = clock.now_ns();
             if self.state.append(place, timestamp_ms, record, now_ns) == Appended::Taken {
-                return Ok(());
+                return Ok(now_ns);
             }
             if now_ns >= until_ns {
                 return Err(self.silence("waiting for room", timeout));
@@ -137,7 +141,8 @@ impl Producer {
     }
 
     /// Commits what was taken since [`Producer::begin`], with these offsets; `each` sees every cycle, may
-    /// have an answer to refused records, and says whether to go on. What cannot be committed is aborted.
+    /// have an answer to refused records, and says whether to go on. What cannot be committed is aborted;
+    /// [`ProducerState::why`] tells what kept it from being committed.
     ///
     /// # Errors
     /// Nothing goes any more: fenced, refused. What became of the transaction is not known then.
@@ -162,7 +167,23 @@ impl Producer {
                 self.wait(SLICE, clock);
             }
             if !each(&mut self.state) {
-                return Ok(End::Unknown);
+                self.state.lose_end(clock.now_ns());
+            }
+        }
+    }
+
+    /// Aborts what is open, if no commit has been asked for, and waits for that a moment: for whoever goes,
+    /// so that readers of committed records need not wait until the coordinator does it.
+    pub fn abandon(&mut self, time_max: Duration, clock: &dyn Clock) {
+        if !self.state.transaction.may_abort() {
+            return;
+        }
+        let until_ns = clock.now_ns().saturating_add(ns(time_max));
+        self.state.abort(clock.now_ns());
+        // Whoever goes looks for no broker any more.
+        while *self.state.phase() == Phase::Aborting && self.has_coordinator() && clock.now_ns() < until_ns {
+            if self.poll(clock) == 0 {
+                self.wait(SLICE, clock);
             }
         }
     }

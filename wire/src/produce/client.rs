@@ -33,7 +33,11 @@ pub struct Producer {
     leaders: Vec<Option<i32>>,
     /// Between two questions for leaders.
     refreshes: Pauses,
-    /// Between two attempts to connect.
+    /// Whether it has had an identity.
+    pub(super) was_ready: bool,
+    /// Since when we are refused.
+    refused_ns: Option<u64>,
+    /// The last that went wrong with a connection.
     pub(super) last_error: Option<WireError>,
 }
 
@@ -48,6 +52,8 @@ enum Part {
 struct Link {
     connection: Option<Connection>,
     waiting: VecDeque<Waiting>,
+    /// When the last answer came; later where the broker said that it will not listen until then.
+    heard_ns: u64,
     pauses: Pauses,
 }
 
@@ -62,6 +68,8 @@ impl Producer {
             coordinators: HashMap::new(),
             leaders: Vec::new(),
             refreshes: Pauses::default(),
+            was_ready: false,
+            refused_ns: None,
             last_error: None,
         }
     }
@@ -80,6 +88,7 @@ impl Producer {
     /// One duty cycle: takes what has come, sends what is to be sent. Returns how many requests and answers
     /// that were.
     pub fn poll(&mut self, clock: &dyn Clock) -> usize {
+        self.state.slept(clock.slept_ns());
         let mut done = self.receive(clock);
         self.look_up(clock);
         loop {
@@ -111,9 +120,13 @@ impl Producer {
     }
 
     fn receive(&mut self, clock: &dyn Clock) -> usize {
-        let request_ns = ns(self.cluster.options().request_timeout);
+        let settings = &self.state.settings;
+        // Megabytes may be on their way to a leader, whose answers take as long as its network and quotas ask
+        // for: it is silent only if no answer comes at all.
+        let data_ns = ns(settings.request_timeout.min(settings.delivery_timeout));
+        let coordination_ns = ns(self.cluster.options().request_timeout);
         let (mut done, now_ns) = (0, clock.now_ns());
-        for link in self.links.values_mut() {
+        for ((_, part), link) in &mut self.links {
             let Some(connection) = &mut link.connection else { continue };
             let failed = loop {
                 match connection.poll() {
@@ -121,7 +134,10 @@ impl Producer {
                         let Some(waiting) = link.waiting.pop_front() else { continue };
                         debug_assert_eq!(waiting.id, reply.id, "answers come in the order of the requests");
                         match codec::read(&self.state, &waiting, reply.frame) {
-                            Ok(answer) => self.state.answered(waiting.ticket, &answer, now_ns),
+                            Ok((answer, throttle)) => {
+                                link.heard_ns = now_ns.saturating_add(ns(throttle));
+                                self.state.answered(waiting.ticket, &answer, now_ns);
+                            }
                             Err(error) => {
                                 link.waiting.push_front(waiting);
                                 break Some(error);
@@ -133,16 +149,18 @@ impl Producer {
                     Err(error) => break Some(error),
                 }
             };
-            let oldest_ns = link.waiting.front().map_or(now_ns, |waiting| waiting.sent_ns);
-            if failed.is_none() && now_ns.saturating_sub(oldest_ns) < request_ns {
+            let request_ns = if *part == Part::Data { data_ns } else { coordination_ns };
+            let since_ns = link.waiting.front().map_or(now_ns, |oldest| oldest.sent_ns.max(link.heard_ns));
+            if failed.is_none() && now_ns.saturating_sub(since_ns) < request_ns {
                 continue;
             }
-            // Without it, the oldest request was not answered in time.
-            self.last_error = failed.or_else(|| {
+            let error = failed.unwrap_or_else(|| {
                 let waited_ms = request_ns / 1_000_000;
                 let (broker, api) = (connection.address().clone(), "a producer's request".to_owned());
-                Some(WireError::TimedOut { broker, api, waited_ms })
+                WireError::TimedOut { broker, api, waited_ms }
             });
+            self.state.heard(error.to_string());
+            self.last_error = Some(error);
             link.connection = None;
             link.pauses.next(now_ns, &self.state.settings);
             for waiting in std::mem::take(&mut link.waiting) {
@@ -176,8 +194,10 @@ impl Producer {
             let (topic, number) = self.state.partition(place);
             self.leaders.push(self.cluster.leader(topic, number).map(|leader| leader.broker));
         }
+        // One that has none may have one soon, and perhaps nobody else asks for it.
+        self.state.metadata_is_stale |= self.leaders.iter().any(Option::is_none);
         // What leads to the next question has not changed: not at once again.
-        match self.leaders.iter().all(Option::is_some) && !self.state.metadata_is_stale {
+        match !self.state.metadata_is_stale {
             true => self.refreshes = Pauses::after(now_ns, REFRESH_PAUSE),
             false => self.refreshes.next(now_ns, &self.state.settings),
         }
@@ -243,6 +263,13 @@ impl Producer {
         }
     }
 
+    /// Whether the transaction's coordinator is connected.
+    pub(super) fn has_coordinator(&self) -> bool {
+        let broker = self.coordinators.get(&Target::Transaction);
+        let link = broker.and_then(|broker| self.links.get(&(*broker, Part::Coordination)));
+        link.is_some_and(|link| link.connection.is_some())
+    }
+
     fn any(&self) -> Option<i32> {
         self.leaders.iter().flatten().next().copied()
     }
@@ -258,15 +285,22 @@ impl Producer {
         };
         match self.cluster.coordinator(of, &key, clock) {
             Ok(broker) => {
+                self.refused_ns = None;
                 self.coordinators.insert(target, broker.id);
                 Ok(broker.id)
             }
-            Err(error) if error.is_refusal() => Err(Some(error)),
+            Err(error) if error.is_refusal() && self.is_final(clock.now_ns()) => Err(Some(error)),
             Err(error) => {
                 self.note(error);
                 Err(None)
             }
         }
+    }
+
+    /// Whether a refusal stands: at once for whoever has never got in, else once it has lasted.
+    fn is_final(&mut self, now_ns: u64) -> bool {
+        let since_ns = *self.refused_ns.get_or_insert(now_ns);
+        !self.was_ready || now_ns.saturating_sub(since_ns) >= ns(self.state.settings.refusal_grace)
     }
 
     fn note(&mut self, error: WireError) {

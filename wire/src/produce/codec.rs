@@ -2,6 +2,7 @@
 //! for, and the answers' codes in the order of what was asked.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use kafka_protocol::messages::add_partitions_to_txn_request::AddPartitionsToTxnTopic;
@@ -93,11 +94,16 @@ pub(super) fn send(
     Ok(Waiting { id, ticket: call.ticket, sent_ns: now_ns, version, asked })
 }
 
-/// Reads the answer.
-pub(super) fn read(state: &ProducerState, waiting: &Waiting, frame: Bytes) -> Result<Answer, WireError> {
+/// Reads the answer, and how long the broker will hear nothing more of this connection (KIP-219).
+pub(super) fn read(
+    state: &ProducerState,
+    waiting: &Waiting,
+    frame: Bytes,
+) -> Result<(Answer, Duration), WireError> {
     let version = waiting.version;
     let partition = |place: &usize| state.partition(*place);
-    Ok(match &waiting.asked {
+    let mut throttle_ms = 0;
+    let answer = match &waiting.asked {
         Asked::Init => {
             let response = Connection::decode::<InitProducerIdRequest>(frame, version)?;
             let producer = ProducerIdentity { id: response.producer_id.0, epoch: response.producer_epoch };
@@ -137,6 +143,7 @@ pub(super) fn read(state: &ProducerState, waiting: &Waiting, frame: Bytes) -> Re
         }
         Asked::Produce(places) => {
             let response = Connection::decode::<ProduceRequest>(frame, version)?;
+            throttle_ms = response.throttle_time_ms;
             let code = |(topic, number): (&str, i32)| {
                 let mut found = response.responses.iter().filter(|found| found.name.as_str() == topic);
                 let found =
@@ -145,7 +152,8 @@ pub(super) fn read(state: &ProducerState, waiting: &Waiting, frame: Bytes) -> Re
             };
             Answer { codes: places.iter().map(partition).map(code).collect(), producer: None }
         }
-    })
+    };
+    Ok((answer, Duration::from_millis(u64::try_from(throttle_ms).unwrap_or(0))))
 }
 
 fn init(state: &ProducerState, me: ProducerIdentity, version: i16) -> InitProducerIdRequest {

@@ -1,5 +1,6 @@
 //! Why a producer cannot go on.
 
+use crate::batch::BatchError;
 use crate::error::{ErrorCode, WireError};
 
 use super::verdict::Api;
@@ -47,8 +48,26 @@ pub enum ProduceError {
         /// Kafka's error code.
         code: i16,
     },
-    /// Nothing was heard in time.
-    #[error("{what}: no answer after {seconds} s ({last})")]
+    /// A transaction was open for longer than its coordinator allows.
+    #[error("the transaction was open for {seconds} s, and its coordinator gave it up ({api})")]
+    GivenUp {
+        /// How long.
+        seconds: u64,
+        /// What was asked when that came out.
+        api: Api,
+    },
+    /// Records could not be made a batch.
+    #[error("a batch to {topic}[{partition}]: {error}")]
+    Batch {
+        /// Their topic.
+        topic: String,
+        /// Their partition.
+        partition: i32,
+        /// What is wrong.
+        error: BatchError,
+    },
+    /// Something did not come about in time.
+    #[error("{what} came to no end within {seconds} s ({last})")]
     NoAnswer {
         /// What was asked.
         what: String,
@@ -69,9 +88,10 @@ impl ProduceError {
         match self {
             ProduceError::NotDelivered { .. }
             | ProduceError::Aborted { .. }
+            | ProduceError::GivenUp { .. }
             | ProduceError::NoAnswer { .. } => true,
             ProduceError::Wire(error) => error.retry_helps(),
-            ProduceError::Fenced { .. } | ProduceError::Refused { .. } => false,
+            ProduceError::Fenced { .. } | ProduceError::Refused { .. } | ProduceError::Batch { .. } => false,
         }
     }
 }

@@ -72,7 +72,8 @@ pub(super) enum At {
 }
 
 impl PartitionQueue {
-    /// Makes a batch of what was gathered. Returns by how many bytes it grew or shrank by that.
+    /// Makes a batch of what was gathered; `spare` is what the next records are written to. With an error
+    /// they are gone.
     pub(super) fn seal(
         &mut self,
         producer: ProducerIdentity,

@@ -57,9 +57,15 @@ impl ProducerState {
             }
         }
         let stamp = stamp(producer, batch.sequence, transactional);
-        if let Ok(bytes) = writer.take(self.settings.compression, stamp, Vec::new()) {
-            self.bytes = self.bytes + bytes.len() - batch.bytes.len();
-            (batch.bytes, batch.at) = (Bytes::from(bytes), At::Waiting);
+        match writer.take(self.settings.compression, stamp, Vec::new()) {
+            Ok(bytes) => {
+                self.bytes = self.bytes + bytes.len() - batch.bytes.len();
+                (batch.bytes, batch.at) = (Bytes::from(bytes), At::Waiting);
+            }
+            Err(error) => {
+                let (topic, partition) = self.partition(refused.place);
+                self.fail(ProduceError::Batch { topic: topic.to_owned(), partition, error });
+            }
         }
     }
 

@@ -5,7 +5,7 @@ use super::error::ProduceError;
 use super::queue::{Added, At};
 use super::state::{Phase, ProducerState, Sent};
 use super::transaction::{Control, End, spoils};
-use super::verdict::{Api, Verdict, is_indefinite, verdict};
+use super::verdict::{Api, Verdict, verdict};
 
 impl ProducerState {
     /// The next request, if there is one to be sent now. `leader_of` tells the leader of a place. To be
@@ -152,11 +152,11 @@ impl ProducerState {
                 self.metadata_is_stale = true;
             }
             Some(Sent::Group) => {
-                self.transaction.group.free(true, now_ns, settings);
+                self.transaction.group.free(0, true, now_ns, settings);
                 self.stale.push(Target::Group);
             }
             Some(Sent::Control(control)) => {
-                self.transaction.control.free(true, now_ns, settings);
+                self.transaction.control.free(0, true, now_ns, settings);
                 if let Control::End { .. } = control {
                     self.transaction.end_is_lost();
                 }
@@ -176,7 +176,7 @@ impl ProducerState {
             return;
         }
         self.tickets.remove(&ticket);
-        self.transaction.control.free(true, now_ns, &self.settings);
+        self.transaction.control.free(0, true, now_ns, &self.settings);
         self.stale.push(Target::Transaction);
     }
 
@@ -266,6 +266,7 @@ impl ProducerState {
 
     fn offsets_answered(&mut self, codes: &[i16], now_ns: u64) {
         let (mut again, mut done) = (false, true);
+        let first = codes.iter().copied().find(|code| *code != 0).unwrap_or(0);
         for code in codes {
             let verdict = verdict(Api::CommitOffsets, *code);
             done &= verdict == Verdict::Done;
@@ -274,11 +275,11 @@ impl ProducerState {
                 self.stale.push(Target::Group);
             }
             if !self.added(Api::CommitOffsets, verdict, *code, now_ns) {
-                self.transaction.group.free(false, now_ns, &self.settings);
+                self.transaction.group.free(first, false, now_ns, &self.settings);
                 return;
             }
         }
-        self.transaction.group.free(again, now_ns, &self.settings);
+        self.transaction.group.free(first, again, now_ns, &self.settings);
         if done {
             self.transaction.offsets_are_in();
         }
@@ -309,7 +310,8 @@ impl ProducerState {
         if verdicts.contains(&Verdict::Elsewhere) {
             self.stale.push(Target::Transaction);
         }
-        self.transaction.control.free(again, now_ns, &self.settings);
+        let refused = answer.codes.iter().copied().find(|code| *code != 0).unwrap_or(0);
+        self.transaction.control.free(refused, again, now_ns, &self.settings);
         let (code, first) = (answer.codes.first().copied().unwrap_or(-1), verdicts.first().copied());
         match control {
             Control::Init if first == Some(Verdict::Done) => self.initialized(answer),
@@ -331,7 +333,9 @@ impl ProducerState {
                     self.transaction.offsets_are_added();
                 }
             }
-            Control::End { commit } => self.end_answered(*commit, first, answer, now_ns),
+            Control::End { commit } => {
+                self.end_answered(*commit, (first.unwrap_or(Verdict::Fatal), code), answer, now_ns);
+            }
         }
     }
 
@@ -343,15 +347,11 @@ impl ProducerState {
         self.transaction.phase = Phase::Ready;
     }
 
-    fn end_answered(&mut self, commit: bool, verdict: Option<Verdict>, answer: &Answer, now_ns: u64) {
-        let verdict = verdict.unwrap_or(Verdict::Fatal);
+    fn end_answered(&mut self, commit: bool, (verdict, code): (Verdict, i16), answer: &Answer, now_ns: u64) {
         if verdict == Verdict::Fenced {
             return self.fenced(Api::EndTransaction, now_ns);
         }
-        if answer.codes.iter().any(|code| is_indefinite(*code)) {
-            self.transaction.end_is_lost();
-        }
-        self.transaction.ended(commit, verdict, now_ns, &self.settings);
+        self.transaction.ended(commit, (verdict, code), now_ns, &self.settings);
         if verdict != Verdict::Done {
             return;
         }

@@ -13,6 +13,11 @@ pub struct ProduceSettings {
     pub transaction_timeout: Duration,
     /// A batch that is not acknowledged for so long is given up.
     pub delivery_timeout: Duration,
+    /// A leader that answers nothing for so long, while requests wait, is asked again over another
+    /// connection; not longer than a batch may take.
+    pub request_timeout: Duration,
+    /// How long credentials that were good may be refused: a broker in restart may say so for a moment.
+    pub refusal_grace: Duration,
     /// The end of a transaction that is not answered for so long is unknown.
     pub end_timeout: Duration,
     /// How long the first record of a batch waits for others.
@@ -37,6 +42,8 @@ impl Default for ProduceSettings {
             transactional_id: None,
             transaction_timeout: Duration::from_secs(10),
             delivery_timeout: Duration::from_secs(120),
+            request_timeout: Duration::from_secs(30),
+            refusal_grace: Duration::from_secs(30),
             end_timeout: Duration::from_secs(15),
             linger: Duration::from_millis(2),
             batch_bytes: 512 << 10,

@@ -8,6 +8,8 @@ use super::settings::{ProduceSettings, ns};
 #[derive(Clone, Debug, Default)]
 pub(super) struct Slot {
     pub(super) ticket: Option<u64>,
+    /// The last error code that was answered, 0 for none, or where the last answer did not come.
+    pub(super) last_code: i16,
     pauses: Pauses,
 }
 
@@ -22,9 +24,9 @@ impl Slot {
         self.pauses.until_ns()
     }
 
-    /// It was answered; with `again`, the next attempt waits.
-    pub(super) fn free(&mut self, again: bool, now_ns: u64, settings: &ProduceSettings) {
-        self.ticket = None;
+    /// It was answered, or will not be; with `again`, the next attempt waits.
+    pub(super) fn free(&mut self, code: i16, again: bool, now_ns: u64, settings: &ProduceSettings) {
+        (self.ticket, self.last_code) = (None, code);
         if again { self.pauses.next(now_ns, settings) } else { self.pauses = Pauses::default() }
     }
 }

@@ -2,13 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use crate::batch::BatchWriter;
-
 use super::call::{GroupOffsets, ProducerIdentity, Target};
-use super::error::{ProduceError, text};
-use super::queue::{Added, At, PartitionQueue};
+use super::error::ProduceError;
+use super::queue::PartitionQueue;
 use super::record::{OwnRecord, size};
-use super::settings::{ProduceSettings, ns};
+use super::settings::ProduceSettings;
 use super::transaction::{Control, End, Transaction};
 
 pub use super::transaction::Phase;
@@ -27,27 +25,25 @@ pub struct ProducerState {
     pub(super) next_ticket: u64,
     /// Of what is not acknowledged.
     pub(super) bytes: usize,
-    /// Everything is to go out, nothing waits for others.
-    pub(super) flushing: bool,
-    spares: Vec<Vec<u8>>,
+    pub(super) spares: Vec<Vec<u8>>,
     pub(super) stale: Vec<Target>,
     pub(super) metadata_is_stale: bool,
-    polled_ns: u64,
-    /// The longest that nobody polled while the transaction was open.
-    away_ns: u64,
+    /// For how long the process has stood still in all, and had when the transaction began.
+    pub(super) slept_ns: u64,
+    pub(super) slept_before_ns: u64,
     /// An idempotent producer waits for all answers, then numbers anew.
     pub(super) bumping: bool,
     /// The last that was said of a connection.
-    heard: Option<String>,
+    pub(super) heard: Option<String>,
     /// Where looking for a partition to serve begins.
     pub(super) first: usize,
 }
 
 #[derive(Debug)]
-struct Topic {
+pub(super) struct Topic {
     name: String,
     first: usize,
-    batch_bytes: usize,
+    pub(super) batch_bytes: usize,
 }
 
 /// What a ticket stands for.
@@ -82,12 +78,11 @@ impl ProducerState {
             tickets: BTreeMap::new(),
             next_ticket: 0,
             bytes: 0,
-            flushing: false,
             spares: Vec::new(),
             stale: Vec::new(),
             metadata_is_stale: false,
-            polled_ns: 0,
-            away_ns: 0,
+            slept_ns: 0,
+            slept_before_ns: 0,
             bumping: false,
             heard: None,
             first: 0,
@@ -118,7 +113,7 @@ impl ProducerState {
         next.unwrap_or(self.queues.len()) - first
     }
 
-    fn topic(&self, place: usize) -> &Topic {
+    pub(super) fn topic(&self, place: usize) -> &Topic {
         let index = self.topics.partition_point(|topic| topic.first <= place);
         &self.topics[index - 1]
     }
@@ -134,9 +129,15 @@ impl ProducerState {
         self.newer
     }
 
-    /// What is wrong with a connection: said where a batch is given up.
+    /// What is wrong with a connection: said where a batch, or the end of a transaction, is given up.
     pub fn heard(&mut self, what: String) {
         self.heard = Some(what);
+    }
+
+    /// For how long the whole process has stood still in all: whoever slept for half of the time that a
+    /// transaction has, and is fenced then, has been replaced.
+    pub fn slept(&mut self, total_ns: u64) {
+        self.slept_ns = total_ns;
     }
 
     /// Where it stands.
@@ -145,13 +146,11 @@ impl ProducerState {
         &self.transaction.phase
     }
 
-    /// Why it cannot go on, or must abort.
+    /// What went wrong first in the last transaction: why it was, or will be, aborted, or why nobody knows
+    /// how it ended.
     #[must_use]
-    pub fn trouble(&self) -> Option<&ProduceError> {
-        match self.phase() {
-            Phase::AbortableError(error) | Phase::FatalError(error) => Some(error),
-            _ => None,
-        }
+    pub fn why(&self) -> Option<&ProduceError> {
+        self.transaction.why.as_ref()
     }
 
     /// Its id and epoch.
@@ -174,10 +173,11 @@ impl ProducerState {
     pub fn begin(&mut self, now_ns: u64) {
         assert_eq!(*self.phase(), Phase::Ready, "a transaction begins where none is open");
         self.transaction.begin(now_ns);
-        (self.polled_ns, self.away_ns, self.flushing) = (now_ns, 0, false);
+        self.slept_before_ns = self.slept_ns;
     }
 
-    /// Takes a record. In a transaction that must be aborted it is dropped.
+    /// Takes a record. Where it would belong to a transaction that cannot be committed any more, it is
+    /// dropped.
     pub fn append(
         &mut self,
         place: usize,
@@ -186,7 +186,8 @@ impl ProducerState {
         now_ns: u64,
     ) -> Appended {
         match self.phase() {
-            Phase::AbortableError(_) | Phase::FatalError(_) => return Appended::Taken,
+            Phase::FatalError(_) => return Appended::Taken,
+            phase if self.is_transactional() && *phase != Phase::InTransaction => return Appended::Taken,
             _ if self.bytes >= self.settings.queue_bytes_max => return Appended::Full,
             _ => {}
         }
@@ -210,7 +211,6 @@ impl ProducerState {
 
     /// Everything that was taken is to go out now.
     pub fn flush(&mut self, now_ns: u64) {
-        self.flushing = true;
         for place in 0..self.queues.len() {
             self.seal(place, now_ns);
         }
@@ -259,138 +259,7 @@ impl ProducerState {
         (std::mem::take(&mut self.metadata_is_stale), std::mem::take(&mut self.stale))
     }
 
-    /// When something is to be done without anybody asking, ns: the earliest of lingers and pauses.
-    #[must_use]
-    pub fn next_ns(&self, now_ns: u64) -> u64 {
-        let linger_ns = ns(self.settings.linger);
-        let open = self.queues.iter().filter(|queue| !queue.writer.is_empty());
-        let lingers = open.map(|queue| queue.opened_ns + linger_ns);
-        let pauses = self.queues.iter().filter(|queue| !queue.sealed.is_empty()).map(|q| q.pauses.until_ns());
-        let slots = [&self.transaction.control, &self.transaction.group].map(|slot| slot.until_ns());
-        let times = lingers.chain(pauses).chain(slots).filter(|at| *at > now_ns);
-        times.min().unwrap_or(now_ns + MS_NS * 10).min(now_ns + MS_NS * 10)
-    }
-
-    /// Seals what lingered, gives up what is too old.
-    pub(super) fn tick(&mut self, now_ns: u64) {
-        if self.transaction.is_open() {
-            self.away_ns = self.away_ns.max(now_ns.saturating_sub(self.polled_ns));
-        }
-        self.polled_ns = now_ns;
-        self.transaction.give_up_late(now_ns);
-        let linger_ns = ns(self.settings.linger);
-        for place in 0..self.queues.len() {
-            let queue = &self.queues[place];
-            if !queue.writer.is_empty() && now_ns.saturating_sub(queue.opened_ns) >= linger_ns {
-                self.seal(place, now_ns);
-            }
-            self.expire(place, now_ns);
-        }
-    }
-
-    fn expire(&mut self, place: usize, now_ns: u64) {
-        let Some(oldest) = self.queues[place].sealed.front() else { return };
-        if now_ns.saturating_sub(oldest.sealed_ns) < ns(self.settings.delivery_timeout) {
-            return;
-        }
-        let (records, code) = (oldest.records, oldest.last_code);
-        let heard = || self.heard.clone().unwrap_or_else(|| "no answer".to_owned());
-        let last = if code == 0 { heard() } else { text(code) };
-        let (topic, partition) = self.partition(place);
-        let seconds = self.settings.delivery_timeout.as_secs();
-        let error = ProduceError::NotDelivered { topic: topic.to_owned(), partition, records, seconds, last };
-        self.spoil(error, now_ns);
-    }
-
-    /// The transaction must be aborted; without one, nothing goes any more.
-    pub(super) fn spoil(&mut self, error: ProduceError, now_ns: u64) {
-        if self.is_transactional() {
-            self.transaction.spoil(error, now_ns, &self.settings);
-            self.drop_waiting();
-        } else {
-            self.fail(error);
-        }
-    }
-
-    pub(super) fn fail(&mut self, error: ProduceError) {
-        self.drop_all();
-        self.transaction.phase = Phase::FatalError(error);
-    }
-
-    /// Another producer has the id, unless it was the coordinator that gave up a transaction that brokers
-    /// kept open for too long: then it is only unknown. Whoever slept is fenced.
-    pub(super) fn fenced(&mut self, api: super::Api, now_ns: u64) {
-        let timeout_ns = ns(self.settings.transaction_timeout);
-        let is_old = self.transaction.is_open() && self.transaction.open_ns(now_ns) >= timeout_ns / 10 * 9;
-        if is_old && self.away_ns < timeout_ns / 2 {
-            self.producer = ProducerIdentity::NONE;
-            self.drop_all();
-            self.transaction.finish(End::Unknown);
-            return;
-        }
-        let transactional_id = self.settings.transactional_id.clone().unwrap_or_default();
-        self.fail(ProduceError::Fenced { transactional_id, api });
-    }
-
     pub(super) fn is_transactional(&self) -> bool {
         self.settings.transactional_id.is_some()
     }
-
-    pub(super) fn seal(&mut self, place: usize, now_ns: u64) {
-        let (transactional, compression) = (self.is_transactional(), self.settings.compression);
-        let queue = &mut self.queues[place];
-        if queue.writer.is_empty() {
-            return;
-        }
-        let before = queue.writer.bytes();
-        let spare = self.spares.pop().unwrap_or_default();
-        if queue.seal(self.producer, transactional, compression, now_ns, spare).is_ok() {
-            let bytes = queue.sealed.back().map_or(0, |batch| batch.bytes.len());
-            self.bytes = self.bytes + bytes - before;
-        }
-    }
-
-    /// A batch is in: its memory serves another one.
-    pub(super) fn done(&mut self, place: usize, index: usize) {
-        let Some(batch) = self.queues[place].sealed.remove(index) else { return };
-        self.bytes -= batch.bytes.len();
-        if self.spares.len() < SPARES
-            && let Ok(bytes) = batch.bytes.try_into_mut()
-        {
-            self.spares.push(Vec::from(bytes));
-        }
-    }
-
-    /// Drops what is not on its way.
-    fn drop_waiting(&mut self) {
-        for queue in &mut self.queues {
-            queue.writer = BatchWriter::default();
-            queue.sealed.retain(|batch| matches!(batch.at, At::InFlight { .. }));
-        }
-        self.bytes = self.queues.iter().flat_map(|queue| &queue.sealed).map(|batch| batch.bytes.len()).sum();
-    }
-
-    fn drop_all(&mut self) {
-        self.bytes = 0;
-        self.tickets.clear();
-        for queue in &mut self.queues {
-            queue.clear();
-            (queue.next_sequence, queue.is_known) = (0, false);
-        }
-        (self.transaction.control, self.transaction.group) = Default::default();
-    }
-
-    /// From here on as somebody else: numbers begin anew.
-    pub(super) fn become_producer(&mut self, producer: ProducerIdentity) {
-        let transactional = self.is_transactional();
-        self.producer = producer;
-        for queue in &mut self.queues {
-            queue.renumber(producer, transactional);
-            queue.added = Added::No;
-        }
-    }
 }
-
-/// Buffers kept for the next batches.
-const SPARES: usize = 32;
-const MS_NS: u64 = 1_000_000;

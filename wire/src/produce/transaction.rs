@@ -62,13 +62,19 @@ pub(super) struct Transaction {
     pub(super) offsets: Option<Arc<GroupOffsets>>,
     offsets_added: bool,
     offsets_done: bool,
-    /// An end was asked for, and its answer was lost.
+    /// An end was asked for.
+    end_asked: bool,
+    /// An end was asked for, and it is not known what came of that.
     end_lost: bool,
     /// An answer was lost: what it was the answer to may still arrive somewhere.
     pub(super) any_lost: bool,
     began_ns: u64,
+    /// Since when it has been on its way to its end.
+    ending_ns: u64,
     deadline_ns: u64,
     pub(super) end: Option<End>,
+    /// What went wrong first.
+    pub(super) why: Option<ProduceError>,
     pub(super) control: Slot,
     pub(super) group: Slot,
 }
@@ -81,11 +87,14 @@ impl Transaction {
             offsets: None,
             offsets_added: false,
             offsets_done: false,
+            end_asked: false,
             end_lost: false,
             any_lost: false,
             began_ns: 0,
+            ending_ns: 0,
             deadline_ns: u64::MAX,
             end: None,
+            why: None,
             control: Slot::default(),
             group: Slot::default(),
         }
@@ -111,13 +120,13 @@ impl Transaction {
 
     pub(super) fn commit(&mut self, offsets: Option<GroupOffsets>, now_ns: u64, settings: &ProduceSettings) {
         self.offsets = offsets.filter(|offsets| !offsets.places.is_empty()).map(Arc::new);
-        self.phase = Phase::Committing;
+        (self.phase, self.ending_ns) = (Phase::Committing, now_ns);
         // Beyond that the coordinator has aborted it, or an end is on its way that nobody answers.
         self.deadline_ns = now_ns.saturating_add(ns(settings.delivery_timeout.max(settings.end_timeout)));
     }
 
     pub(super) fn abort(&mut self, now_ns: u64, settings: &ProduceSettings) {
-        self.phase = Phase::Aborting;
+        (self.phase, self.ending_ns) = (Phase::Aborting, now_ns);
         self.deadline_ns = now_ns.saturating_add(ns(settings.end_timeout));
     }
 
@@ -126,12 +135,26 @@ impl Transaction {
         now_ns.saturating_sub(self.began_ns)
     }
 
-    /// Nobody answers: it is over, one way or the other.
-    pub(super) fn give_up_late(&mut self, now_ns: u64) {
-        let is_ending = matches!(self.phase, Phase::Committing | Phase::Aborting);
-        if is_ending && now_ns >= self.deadline_ns {
-            self.finish(End::Unknown);
-        }
+    /// How long it has been on its way to its end.
+    pub(super) fn ending_ns(&self, now_ns: u64) -> u64 {
+        now_ns.saturating_sub(self.ending_ns)
+    }
+
+    /// Whether nobody has answered for too long: it is over then, one way or the other.
+    pub(super) fn is_late(&self, now_ns: u64) -> bool {
+        matches!(self.phase, Phase::Committing | Phase::Aborting) && now_ns >= self.deadline_ns
+    }
+
+    /// Nobody knows how it ended.
+    pub(super) fn lose(&mut self, why: ProduceError) {
+        self.why.get_or_insert(why);
+        self.finish(End::Unknown);
+    }
+
+    /// Which request about the group's offsets is still to be answered.
+    pub(super) fn offsets_wait(&self, newer: bool) -> Option<Api> {
+        let due = self.offsets.is_some() && !self.offsets_done;
+        due.then_some(if newer || self.offsets_added { Api::CommitOffsets } else { Api::AddOffsets })
     }
 
     /// What the transaction's coordinator is asked next. `to_add` are partitions that it must hear of first.
@@ -169,6 +192,7 @@ impl Transaction {
 
     fn ending(&mut self, commit: bool) -> Option<Control> {
         if self.started {
+            self.end_asked = true;
             return Some(Control::End { commit });
         }
         self.finish(if commit { End::Committed } else { End::Aborted });
@@ -177,8 +201,7 @@ impl Transaction {
 
     /// Whether the group's coordinator is to be given the offsets now.
     pub(super) fn next_group(&mut self, newer: bool) -> bool {
-        let due = self.phase == Phase::Committing && self.offsets.is_some() && !self.offsets_done;
-        let due = due && (newer || self.offsets_added);
+        let due = self.phase == Phase::Committing && self.offsets_wait(newer) == Some(Api::CommitOffsets);
         self.started |= due;
         due
     }
@@ -194,14 +217,26 @@ impl Transaction {
     }
 
     /// The answer to an end.
-    pub(super) fn ended(&mut self, commit: bool, verdict: Verdict, now_ns: u64, settings: &ProduceSettings) {
+    pub(super) fn ended(
+        &mut self,
+        commit: bool,
+        (verdict, code): (Verdict, i16),
+        now_ns: u64,
+        settings: &ProduceSettings,
+    ) {
+        let api = Api::EndTransaction;
         match verdict {
             Verdict::Done => self.finish(if commit { End::Committed } else { End::Aborted }),
-            Verdict::Retry | Verdict::Elsewhere => {}
+            // Whoever says so may have written the end: a coordinator whose log is not acknowledged, or has
+            // moved, answers that it is not available, or not here.
+            Verdict::Retry | Verdict::Elsewhere => self.end_lost = true,
             // Only the first attempt at a commit tells what became of it: a later one may be told of what the
             // earlier one did.
-            Verdict::Abort if commit && !self.end_lost => self.abort(now_ns, settings),
-            _ => self.finish(End::Unknown),
+            Verdict::Abort if commit && !self.end_lost => {
+                self.why.get_or_insert(ProduceError::Aborted { api, code });
+                self.abort(now_ns, settings);
+            }
+            _ => self.lose(ProduceError::Refused { api, place: None, code }),
         }
     }
 
@@ -213,11 +248,23 @@ impl Transaction {
     /// It cannot be committed.
     pub(super) fn spoil(&mut self, error: ProduceError, now_ns: u64, settings: &ProduceSettings) {
         match self.phase {
-            Phase::InTransaction => self.phase = Phase::AbortableError(error),
-            Phase::Committing if self.end_lost => self.finish(End::Unknown),
-            Phase::Committing => self.abort(now_ns, settings),
+            Phase::InTransaction => {
+                self.why.get_or_insert(error.clone());
+                self.phase = Phase::AbortableError(error);
+            }
+            Phase::Committing if self.end_lost => self.lose(error),
+            Phase::Committing => {
+                self.why.get_or_insert(error);
+                self.abort(now_ns, settings);
+            }
             _ => {}
         }
+    }
+
+    /// Whether an abort can be asked for: it is open, and no commit has been asked for.
+    pub(super) fn may_abort(&self) -> bool {
+        matches!(self.phase, Phase::InTransaction | Phase::AbortableError(_))
+            || self.phase == Phase::Committing && !self.end_asked
     }
 
     pub(super) fn finish(&mut self, end: End) {

@@ -64,6 +64,8 @@ pub(super) fn verdict(api: Api, code: i16) -> Verdict {
         | NETWORK_EXCEPTION => Verdict::Retry,
         COORDINATOR_NOT_AVAILABLE | NOT_COORDINATOR => Verdict::Elsewhere,
         INVALID_PRODUCER_EPOCH | PRODUCER_FENCED => Verdict::Fenced,
+        // There is nothing to abort for whoever asks for an id.
+        TRANSACTION_ABORTABLE if api == Api::InitProducerId => Verdict::Retry,
         TRANSACTION_ABORTABLE => Verdict::Abort,
         code => match api {
             Api::Produce => produce(code),
@@ -73,14 +75,6 @@ pub(super) fn verdict(api: Api, code: i16) -> Verdict {
             Api::EndTransaction => ending(code),
         },
     }
-}
-
-/// Whether a broker that says so may have done what it was asked, or may do it still.
-pub(super) fn is_indefinite(code: i16) -> bool {
-    matches!(
-        code,
-        REQUEST_TIMED_OUT | NETWORK_EXCEPTION | NOT_ENOUGH_REPLICAS | NOT_ENOUGH_REPLICAS_AFTER_APPEND
-    )
 }
 
 fn produce(code: i16) -> Verdict {
@@ -191,7 +185,8 @@ mod tests {
             assert_eq!(verdict(api, 0), Verdict::Done);
             assert_eq!(verdict(api, 90), Verdict::Fenced);
             assert_eq!(verdict(api, 47), Verdict::Fenced);
-            assert_eq!(verdict(api, 120), Verdict::Abort);
+            let again = if api == Api::InitProducerId { Verdict::Retry } else { Verdict::Abort };
+            assert_eq!(verdict(api, 120), again);
             assert_eq!(verdict(api, 16), Verdict::Elsewhere);
             for code in [-1, 53, 999] {
                 assert_eq!(verdict(api, code), Verdict::Fatal, "{api}: {code}");

@@ -106,8 +106,10 @@ impl Network {
         }
         if rng.u32(..1_000) < self.trouble.retriable {
             let code = [14, 15, 16, 51, 7][rng.usize(..5)];
-            if code == 7 && rng.bool() {
-                // Done, but not by as many as it should be, or not in time.
+            let is_end = matches!(call.request, Request::EndTransaction { .. });
+            if (code == 7 || is_end && matches!(code, 15 | 16)) && rng.bool() {
+                // Done, but not by as many as it should be, or not in time; an end of a transaction is then
+                // said not to be answered by whoever could.
                 self.ask(call);
             }
             return all(code);

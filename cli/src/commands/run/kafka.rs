@@ -8,6 +8,7 @@ use wellstream_connectors::fanout::FanoutSink;
 use wellstream_connectors::kafka::sink::{KafkaOutputs, ResultSchemas};
 use wellstream_connectors::kafka::topics::Connection;
 use wellstream_connectors::kafka::{KafkaError, KafkaSettings, TopicNames};
+use wellstream_connectors::limits::AUTHENTICATION_GRACE;
 use wellstream_connectors::machine_clock::Deadline;
 use wellstream_connectors::native::choice::Reader;
 use wellstream_connectors::runtime::{self, Control, Ending};
@@ -96,7 +97,7 @@ impl<'j, 's> Prepared<'j, 's> {
         let job = self.job;
         let engine = job.engine(job.settings.until_end);
         let mut totals = Totals::default();
-        let mut barren = 0;
+        let mut barren = Barren::default();
         loop {
             let resume = resume(job, &self.connection, &self.names, &self.starts, self.outputs)?;
             let partitions_total = resume.partitions.len();
@@ -127,10 +128,9 @@ impl<'j, 's> Prepared<'j, 's> {
             if report.ending == Ending::Finished || job.stop.load(Ordering::Relaxed) {
                 return Ok(totals);
             }
-            barren = if report.totals.epochs > 0 { 0 } else { barren + 1 };
-            if barren >= BARREN_STARTS_MAX {
+            if let Some(starts) = barren.after(report.totals.epochs) {
                 return Err(Failure::Runtime(anyhow::anyhow!(
-                    "{barren} times in a row no epoch could be committed: look at the brokers' health and at the \
+                    "{starts} times in a row no epoch could be committed: look at the brokers' health and at the \
                      warnings above; nothing is lost, the next run goes on from the committed offsets"
                 )));
             }
@@ -142,6 +142,28 @@ impl<'j, 's> Prepared<'j, 's> {
             self.sink.sink_mut().set_truth(truth);
             self.bound();
         }
+    }
+}
+
+/// Starts in a row from which nothing came.
+#[derive(Default)]
+struct Barren {
+    starts: u32,
+    /// Too few, or too soon to tell, before then.
+    until: Option<Deadline>,
+}
+
+impl Barren {
+    /// How many there were, if that is too many: a stuck transaction takes its time each time, and one that
+    /// is aborted at once may only be so for a moment.
+    fn after(&mut self, epochs: u64) -> Option<u32> {
+        if epochs > 0 {
+            *self = Barren::default();
+            return None;
+        }
+        self.starts += 1;
+        let until = self.until.get_or_insert_with(|| Deadline::after(BARREN_TIME_MIN));
+        (self.starts >= BARREN_STARTS_MAX && until.passed()).then_some(self.starts)
     }
 }
 
@@ -164,6 +186,7 @@ fn again(
     outputs: KafkaOutputs,
 ) -> Result<Begun, Failure> {
     let deadline = Deadline::after(RECONNECT_TIME_MAX);
+    let mut refused = None;
     let keyed_by_facility = job.settings.keyed_by == KeyedBy::Facility;
     loop {
         job.clock.park(RECONNECT_PAUSE);
@@ -176,7 +199,13 @@ fn again(
             Ok(found) => return Ok(found),
             Err(error) => {
                 let is_over = deadline.passed() || job.stop.load(Ordering::Relaxed);
-                if is_over || !error.retry_helps() {
+                // We have been let in before: a broker in restart may refuse for a moment.
+                let is_refusal = matches!(error, KafkaError::Authentication { .. });
+                let is_final = match is_refusal {
+                    true => refused.get_or_insert_with(|| Deadline::after(AUTHENTICATION_GRACE)).passed(),
+                    false => !error.retry_helps(),
+                };
+                if is_over || is_final {
                     return Err(kafka::failure(error));
                 }
                 tracing::warn!("{error}; trying again");
@@ -242,8 +271,11 @@ fn no_source(places: &[(PartitionId, i64)], error: &KafkaError) -> SourceError {
     SourceError { partition, message: error.to_string() }
 }
 
-/// After so many starts in a row without one commit the run ends: whoever supervises it should know.
-const BARREN_STARTS_MAX: u32 = 10;
+/// After so many starts in a row without one commit the run ends: whoever supervises it should know. A stuck
+/// transaction takes some 17 s each time, so that it is told within two minutes.
+const BARREN_STARTS_MAX: u32 = 6;
+/// But not sooner: transactions that are aborted at once may be so for as long as a coordinator moves.
+const BARREN_TIME_MIN: Duration = Duration::from_secs(60);
 /// Between two attempts to connect anew.
 const RECONNECT_PAUSE: Duration = Duration::from_secs(1);
 /// After that long without a broker the run ends: whoever supervises it should know.
