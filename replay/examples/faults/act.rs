@@ -159,7 +159,9 @@ impl<'a> Rig<'a> {
         }
         self.engine.signal("KILL")?;
         self.engine.finish(super::supervise::PATIENCE)?;
-        spoiled.map(|spoiled| self.faults.remove(spoiled));
+        if let Some(spoiled) = spoiled {
+            self.faults.remove(spoiled);
+        }
         if !comes_late {
             self.faults.cut_all();
             self.faults.remove(rule);

@@ -6,7 +6,7 @@ use super::plan::Plan;
 /// How a plan ended.
 #[derive(Debug)]
 pub(crate) enum Outcome {
-    Passed(Verdict, Notes),
+    Passed(Verdict, Box<Notes>),
     Failed(String),
 }
 
@@ -48,7 +48,7 @@ impl Outcome {
     /// A verdict with its faults is a failure.
     pub(crate) fn judged(verdict: Verdict, notes: Notes) -> Outcome {
         if verdict.faults.is_empty() {
-            return Outcome::Passed(verdict, notes);
+            return Outcome::Passed(verdict, Box::new(notes));
         }
         let [expected, found] = &verdict.digests;
         let head = format!("the output is not the oracle's: digest {found}, must be {expected}");
@@ -63,7 +63,7 @@ pub(crate) fn line(plan: &Plan, outcome: &Outcome) -> String {
         Outcome::Failed(why) => format!("{} {why}", head("FAILED")),
         Outcome::Passed(verdict, notes) => {
             let Verdict { readings, rows, digests, repeats, alarms, copies, .. } = verdict;
-            let Notes { done, starts, exits, late, spoiled, cuts, took_s, .. } = notes;
+            let Notes { done, starts, exits, late, spoiled, cuts, took_s, .. } = &**notes;
             let mut text = format!(
                 "{} {done} times, {starts} starts; {readings} readings, {rows} rows, digest {}, {alarms} alarms, \
                  {copies} copies, {repeats} rows again; {took_s:.0} s",
@@ -127,8 +127,10 @@ fn recovery(notes: &[&Notes]) -> Option<String> {
 /// All plans together.
 pub(crate) fn sum(outcomes: &[Outcome]) -> String {
     let count = |is: fn(&Outcome) -> bool| outcomes.iter().filter(|outcome| is(outcome)).count();
-    let passed = |outcome| if let &Outcome::Passed(_, ref notes) = outcome { Some(notes) } else { None };
-    let notes: Vec<&Notes> = outcomes.iter().filter_map(passed).collect();
+    let notes: Vec<&Notes> = outcomes
+        .iter()
+        .filter_map(|outcome| if let Outcome::Passed(_, notes) = outcome { Some(&**notes) } else { None })
+        .collect();
     let mut text = format!(
         "plans: {} ok, {} failed",
         count(|outcome| matches!(outcome, Outcome::Passed(..))),
