@@ -168,7 +168,12 @@ pub(crate) const PLANS: &[Plan] = &[
     exact(outer(All, aimed("aimed-committed-alarms", [0, 5], Commit, Done))),
     outer(All, aimed("aimed-produced-alarms", [0, 5], Produce, Done)),
     exact(plan("zombie", [1, 3], Act::Zombie, "it is fenced, says so and ends; the other goes on")),
-    exact(plan("frozen", [1, 3], Act::Frozen, "its transaction was aborted: it says so and ends")),
+    exact(plan(
+        "frozen",
+        [1, 3],
+        Act::Frozen,
+        "its transaction is gone: it begins anew, or says why it ends",
+    )),
     fate("commit-reply-late", [0, 3], Commit, Reply, LATE),
     fate("commit-reply-lost", [0, 2], Commit, Reply, LOST),
     fate("commit-reply-cut", [1, 5], Commit, Reply, CUT),
