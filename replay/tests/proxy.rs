@@ -230,6 +230,26 @@ fn a_held_request_reaches_the_broker_though_its_client_is_gone() {
     assert_eq!(faults.await_answer(rule, WAIT), Some(None));
 }
 
+/// A process that is killed with replies unread resets its connection; another reply that cannot be told to
+/// it must not take the held request with it.
+#[test]
+fn a_held_request_outlives_a_reply_that_nobody_takes() {
+    let (broker, _proxy, faults, mut client) = scene();
+    let reply = faults.add(Rule::nth(Api::FETCH, Direction::Reply, 2, Action::Hold));
+    let request = faults.add(Rule::nth(Api::PRODUCE, Direction::Request, 1, Action::Hold));
+    for (api, correlation) in [(Api::FETCH, 1), (Api::FETCH, 2), (Api::PRODUCE, 3)] {
+        client.ask(api, correlation);
+    }
+    assert!(faults.await_held(reply, WAIT) && faults.await_held(request, WAIT));
+    drop(client);
+    faults.release(reply);
+    assert!(faults.await_passed(reply, WAIT));
+    faults.release(request);
+    let asked = [broker.asked(), broker.asked(), broker.asked()];
+    assert_eq!(asked, [(Api::FETCH, 1), (Api::FETCH, 2), (Api::PRODUCE, 3)].map(Some));
+    assert_eq!(faults.await_answer(request, WAIT), Some(None));
+}
+
 #[test]
 fn what_is_delayed_comes_later() {
     for direction in [Direction::Request, Direction::Reply] {

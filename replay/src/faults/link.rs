@@ -27,6 +27,8 @@ struct Asked {
     requests: VecDeque<Request>,
     /// The client has closed: the link lasts until the last reply is there, so that the broker still obeys.
     client_gone: bool,
+    /// A request is kept back: it is to reach the broker whatever becomes of the client.
+    is_holding: bool,
 }
 
 impl Link {
@@ -60,10 +62,11 @@ impl Link {
                 Doom::Delay(..) | Doom::Hold(_) => frame.keep(&mut from, PROXY_HELD_BYTES_MAX)?,
                 Doom::Pass | Doom::Refuse(_) => {}
             }
-            faults.wait_out(doom);
             if let Doom::Hold(id) = doom {
                 request.held_by = Some(id);
+                self.asked().is_holding = true;
             }
+            faults.wait_out(doom);
             self.expect(request);
             frame.pass(&mut from, &mut to)?;
             faults.passed_on(doom, false);
@@ -97,7 +100,7 @@ impl Link {
                 Doom::Cut => return Err(io::ErrorKind::ConnectionAborted.into()),
                 Doom::Drop => frame.skip(&mut from)?,
                 doom => {
-                    if doom != Doom::Pass {
+                    if doom != Doom::Pass || self.asked().is_holding {
                         frame.keep(&mut from, PROXY_HELD_BYTES_MAX)?;
                     }
                     faults.wait_out(doom);
@@ -105,7 +108,11 @@ impl Link {
                         Doom::Refuse(code) => self.refuse(&request, frame, code),
                         _ => self.pass_reply(&request, frame, addresses),
                     };
-                    let is_too_late = self.asked().client_gone;
+                    let mut asked = self.asked();
+                    // Whoever was killed does not say so to a thread that keeps its request back.
+                    asked.client_gone |= passed.is_err() && asked.is_holding;
+                    let is_too_late = asked.client_gone;
+                    drop(asked);
                     faults.passed_on(doom, is_too_late);
                     if !is_too_late {
                         passed?;
@@ -113,7 +120,7 @@ impl Link {
                 }
             }
             let asked = self.asked();
-            if asked.client_gone && asked.requests.is_empty() {
+            if asked.client_gone && asked.requests.is_empty() && !asked.is_holding {
                 return Ok(());
             }
         }
@@ -153,6 +160,7 @@ impl Link {
             asked.requests.pop_front();
         }
         asked.requests.push_back(request);
+        asked.is_holding = false;
     }
 
     fn answered(&self, correlation: i32) -> Option<Request> {
