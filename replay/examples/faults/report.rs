@@ -65,8 +65,8 @@ pub(crate) fn line(plan: &Plan, outcome: &Outcome) -> String {
             let Verdict { readings, rows, digests, repeats, alarms, copies, .. } = verdict;
             let Notes { done, starts, exits, late, spoiled, cuts, took_s, .. } = &**notes;
             let mut text = format!(
-                "{} {done} times, {starts} starts; {readings} readings, {rows} rows, digest {}, {alarms} alarms, \
-                 {copies} copies, {repeats} rows again; {took_s:.0} s",
+                "{} {done} times, {starts} starts; {readings} readings, {rows} rows, digest {}, \
+                 {alarms} alarms, {copies} copies, {repeats} rows again; {took_s:.0} s",
                 head("ok"),
                 digests[1],
             );
@@ -105,8 +105,8 @@ fn recovery(notes: &[&Notes]) -> Option<String> {
     reread.sort_unstable();
     let (middle, last) = (ms.len() / 2, ms.len().checked_sub(1)?);
     let mut text = format!(
-        "process start to first new committed row, {} starts: p50 {:.0} ms, max {:.0} ms; fetched until then, what \
-         is fetched ahead included: p50 {:.1} MB, max {:.1} MB",
+        "process start to first new committed row, {} starts: p50 {:.0} ms, max {:.0} ms; fetched until \
+         then, what is fetched ahead included: p50 {:.1} MB, max {:.1} MB",
         ms.len(),
         ms[middle],
         ms[last],
