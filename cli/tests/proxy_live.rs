@@ -155,3 +155,27 @@ fn an_engine_lives_with_connections_that_are_cut() {
     }
     assert_eq!(rows(&world).0 as u64, undisturbed["rows"].as_u64().unwrap());
 }
+
+/// Exactly once: the commit reaches the broker when its process is dead and the next one has the
+/// transactional id. It is refused, and each row is there once.
+#[test]
+fn a_commit_that_comes_from_a_dead_process_is_refused_and_no_row_is_there_twice() {
+    for client in ["native", "rdkafka"] {
+        let Some((world, _proxy, faults)) = behind_proxy("late") else { return };
+        world.load("20000", "3");
+        let expected = run(&world, "undisturbed", &world.brokers)["rows"].as_u64().unwrap();
+        let options = ["--sink", "kafka", "--delivery", "exactly-once", "--kafka-client", client];
+        let hold = Rule::nth(Api::END_TXN, Request, 1, Action::Hold).of_end(true);
+        let held = faults.add(hold);
+        let mut first = world.run(&options);
+        first.wait_until("the commit's request", || faults.await_held(held, Duration::ZERO));
+        drop(first); // by kill -9
+        let second = world.run(&[&options[..], &["--until-end"]].concat()).finish().summary();
+        assert_eq!(second["rows"].as_u64(), Some(expected), "{client}: nothing was committed before");
+        faults.release(held);
+        let answer = faults.await_answer(held, RUN_TIME_MAX);
+        assert!(matches!(answer, Some(Some(code)) if code != 0), "{client}: answered by {answer:?}");
+        let (once, all) = rows(&world);
+        assert_eq!((once as u64, all), (expected, once), "{client}");
+    }
+}

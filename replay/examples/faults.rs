@@ -1,9 +1,8 @@
 //! Faults on purpose: the real binary on a real broker behind a proxy, killed, frozen and cut off by plans;
 //! the oracle says whether its output is still right. `scripts/faults` builds and calls it.
 //!
-//!     faults BINARY FOLDER small|full SEED [--plan NAME]... [--delivery HOW] [--kafka-client WHICH] [--rate
-//! N]
-//!         [--times N] [--judge HOW]
+//!     faults BINARY FOLDER small|full SEED [--plan NAME]... [--delivery HOW] [--kafka-client WHICH]
+//!         [--rate N] [--times N] [--judge HOW]
 //!     faults --list
 //!
 //! Enters: a binary, and services at WELLSTREAM_TEST_BROKERS and WELLSTREAM_TEST_REGISTRY that nobody else
@@ -23,6 +22,14 @@ mod program;
 mod tail;
 #[path = "faults/act.rs"]
 mod act;
+#[path = "faults/outage.rs"]
+mod outage;
+#[path = "faults/supervise.rs"]
+mod supervise;
+#[path = "faults/input.rs"]
+mod input;
+#[path = "faults/copies.rs"]
+mod copies;
 #[path = "faults/judge.rs"]
 mod judge;
 #[path = "faults/report.rs"]
@@ -46,11 +53,15 @@ fn main() -> Result<ExitCode, Failed> {
         return Ok(ExitCode::SUCCESS);
     }
     let settings = Settings::read(&args)?;
-    println!("seed {}, {} size, delivery {}", settings.seed, settings.size_name(), settings.delivery);
+    let Settings { seed, delivery, kafka_client, rate, .. } = &settings;
+    println!(
+        "seed {seed}, {} size, delivery {delivery}, client {kafka_client}, {rate} readings/s",
+        settings.size_name()
+    );
     let clock = MachineClock::start();
     let mut outcomes = Vec::new();
     for plan in PLANS.iter().filter(|plan| settings.has_asked_for(plan)) {
-        let outcome = settings.skips(plan).map_or_else(|| run(plan, &settings, clock), Outcome::Skipped);
+        let outcome = run(plan, &settings, clock);
         println!("{}", report::line(plan, &outcome));
         if let Outcome::Failed(_) = outcome {
             println!("  again: {}", settings.command(plan));
@@ -60,7 +71,7 @@ fn main() -> Result<ExitCode, Failed> {
     }
     println!("\n{}", report::sum(&outcomes));
     println!("took {:.0} s; seed {}", clock.elapsed().as_secs_f64(), settings.seed);
-    let failed = outcomes.iter().any(|outcome| matches!(outcome, Outcome::Failed(_)));
+    let failed = outcomes.iter().any(|outcome| matches!(outcome, Outcome::Failed(_))) || outcomes.is_empty();
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 

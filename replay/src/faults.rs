@@ -24,6 +24,7 @@ mod rule;
 mod control;
 mod frame;
 mod rewrite;
+mod transaction;
 mod link;
 mod proxy;
 

@@ -184,6 +184,36 @@ fn what_is_held_comes_when_it_is_released() {
     }
 }
 
+/// A reply that was kept back until its client had gone is told from one that arrived.
+#[test]
+fn a_reply_that_came_too_late_is_told_from_one_in_time() {
+    let (_broker, proxy, faults, mut client) = scene();
+    let in_time = faults.add(Rule::nth(Api::END_TXN, Direction::Reply, 1, Action::Delay(SHORT)));
+    client.ask(Api::END_TXN, 1);
+    assert_eq!(client.got(), Got::Reply(1));
+    assert!(faults.await_passed(in_time, WAIT));
+    assert_eq!(faults.too_late(in_time), 0);
+
+    let mut client = Client::open(&proxy);
+    let held = faults.add(Rule::nth(Api::END_TXN, Direction::Reply, 1, Action::Hold));
+    client.ask(Api::END_TXN, 2);
+    assert!(faults.await_held(held, WAIT));
+    drop(client);
+    assert!(!faults.await_passed(held, SHORT));
+    faults.release(held);
+    assert!(faults.await_passed(held, WAIT));
+    assert_eq!(faults.too_late(held), 1);
+}
+
+/// A refusal that cannot be made is none: the connection ends, so that nobody takes an answer for one.
+#[test]
+fn what_cannot_be_refused_ends_its_connection() {
+    let (_broker, _proxy, faults, mut client) = scene();
+    faults.add(Rule::nth(Api::PRODUCE, Direction::Reply, 1, Action::Refuse(22)));
+    client.ask(Api::PRODUCE, 1);
+    assert_eq!(client.got(), Got::End);
+}
+
 /// The request that arrives after its sender has given up: what a restarted producer must survive.
 #[test]
 fn a_held_request_reaches_the_broker_though_its_client_is_gone() {
@@ -193,8 +223,31 @@ fn a_held_request_reaches_the_broker_though_its_client_is_gone() {
     assert!(faults.await_held(rule, WAIT));
     drop(client);
     assert_eq!(broker.asked(), None);
+    assert_eq!(faults.await_answer(rule, SHORT), None);
     faults.release(rule);
     assert_eq!(broker.asked(), Some((Api::END_TXN, 1)));
+    // The scripted broker's answer has no error code.
+    assert_eq!(faults.await_answer(rule, WAIT), Some(None));
+}
+
+/// A process that is killed with replies unread resets its connection; another reply that cannot be told to
+/// it must not take the held request with it.
+#[test]
+fn a_held_request_outlives_a_reply_that_nobody_takes() {
+    let (broker, _proxy, faults, mut client) = scene();
+    let reply = faults.add(Rule::nth(Api::FETCH, Direction::Reply, 2, Action::Hold));
+    let request = faults.add(Rule::nth(Api::PRODUCE, Direction::Request, 1, Action::Hold));
+    for (api, correlation) in [(Api::FETCH, 1), (Api::FETCH, 2), (Api::PRODUCE, 3)] {
+        client.ask(api, correlation);
+    }
+    assert!(faults.await_held(reply, WAIT) && faults.await_held(request, WAIT));
+    drop(client);
+    faults.release(reply);
+    assert!(faults.await_passed(reply, WAIT));
+    faults.release(request);
+    let asked = [broker.asked(), broker.asked(), broker.asked()];
+    assert_eq!(asked, [(Api::FETCH, 1), (Api::FETCH, 2), (Api::PRODUCE, 3)].map(Some));
+    assert_eq!(faults.await_answer(request, WAIT), Some(None));
 }
 
 #[test]

@@ -1,32 +1,32 @@
-//! What is done to the engine while load comes.
+//! What is done to the engine while load comes: kills and the fates of single frames. The rest: `outage.rs`.
 
 use std::time::Duration;
 
 use wellstream_connectors::MachineClock;
-use wellstream_replay::faults::{Action, Api, Direction, Faults, Rule};
+use wellstream_replay::faults::{Action, Api, Direction, Faults, Rule, RuleId};
 
 use super::Failed;
-use super::plan::{Act, Fate, Plan, Target};
+use super::plan::{Act, Fate, Moment, Plan, Target};
 use super::program::Program;
-use super::report::{Notes, Recovery};
+use super::report::Notes;
 use super::settings::Settings;
 use super::tail::Tail;
-use super::world::{World, services};
+use super::world::World;
 
 /// A plan under way.
 pub(crate) struct Rig<'a> {
-    plan: &'a Plan,
-    settings: &'a Settings,
-    clock: MachineClock,
-    random: fastrand::Rng,
-    faults: Faults,
-    tail: Tail,
-    sender: Program,
-    engine: Program,
+    pub(super) plan: &'a Plan,
+    pub(super) settings: &'a Settings,
+    pub(super) clock: MachineClock,
+    pub(super) random: fastrand::Rng,
+    pub(super) faults: Faults,
+    pub(super) tail: Tail,
+    pub(super) sender: Program,
+    pub(super) engine: Program,
     /// What the proxy had passed of fetches when the engine was started, bytes.
-    fetched_before: u64,
-    notes: Notes,
-    world: World,
+    pub(super) fetched_before: u64,
+    pub(super) notes: Notes,
+    pub(super) world: World,
 }
 
 impl<'a> Rig<'a> {
@@ -55,6 +55,7 @@ impl<'a> Rig<'a> {
         };
         rig.tail.watch(0);
         rig.await_rows("of the first start")?;
+        rig.settings.check_client(&rig.engine.log())?;
         Ok(rig)
     }
 
@@ -63,10 +64,12 @@ impl<'a> Rig<'a> {
         for _ in 0..self.settings.times(self.plan) {
             match self.plan.act {
                 Act::Kills => self.kill_at_random()?,
-                Act::Aimed(target, direction) => self.kill_aimed(target, direction)?,
+                Act::Recovery => self.kill_and_await()?,
+                Act::Aimed(target, moment) => self.kill_aimed(target, moment)?,
                 Act::Zombie => self.zombie()?,
-                Act::Fate { of, direction, fate, first } => self.fate(of, direction, fate, first)?,
-                Act::Broker(verb) => self.broker(verb)?,
+                Act::Frozen => self.frozen()?,
+                Act::Fate(target, direction, fate) => self.fate(target, direction, fate)?,
+                Act::Broker(verb, behind) => self.broker(verb, behind)?,
                 Act::Cuts(probability) => self.cuts(probability)?,
                 Act::Stuck => self.stuck()?,
             }
@@ -74,6 +77,13 @@ impl<'a> Rig<'a> {
         }
         if matches!(self.plan.act, Act::Kills) {
             self.await_rows("after the last start")?;
+            self.note_recovery();
+        }
+        let tolerated = self.plan.exits_tolerated(self.settings.times(self.plan));
+        if self.notes.exits > tolerated {
+            let Notes { exits, said, .. } = &self.notes;
+            let what = format!("it ended by itself {exits} times, {tolerated} are tolerated here");
+            return Err(format!("{what}: {said}").into());
         }
         Ok(())
     }
@@ -82,17 +92,20 @@ impl<'a> Rig<'a> {
     pub(crate) fn finish(mut self) -> Result<(World, Notes), Failed> {
         self.faults.clear();
         self.sender.signal("INT")?;
-        self.sender.finish(PATIENCE)?;
+        self.sender.finish(super::supervise::PATIENCE)?;
         // What was on its way when the sender gave up may still come; not once its end has been looked at.
         self.clock.sleep(Duration::from_secs(1));
         self.notes.cuts = self.faults.cuts();
         let Rig { plan, settings, engine, world, notes, .. } = self;
+        engine.has_not_panicked()?;
         engine.kill()?;
         let mut last = world.engine(plan, settings, "engine-last", &["--until-end"])?;
-        let status = last.finish(PATIENCE)?;
+        let status = last.finish(super::supervise::PATIENCE)?;
         if !status.success() {
             return Err(format!("the last run, without faults: {status}: {}", last.last_words()).into());
         }
+        last.has_not_panicked()?;
+        settings.check_client(&last.log())?;
         Ok((world, notes))
     }
 
@@ -106,250 +119,112 @@ impl<'a> Rig<'a> {
         self.start_again()
     }
 
-    /// kill -9 while a frame is held. What is held is lost with the connection, or arrives late.
-    fn kill_aimed(&mut self, target: Target, direction: Direction) -> Result<(), Failed> {
+    /// Every start is waited for, so that none is left out of the figures.
+    fn kill_and_await(&mut self) -> Result<(), Failed> {
+        self.clock.sleep(Duration::from_millis(self.random.u64(500..2_000)));
+        self.start_again()?;
+        self.await_rows("after a kill")?;
+        self.note_recovery();
+        self.notes.reread.push(self.world.reread()?);
+        Ok(())
+    }
+
+    /// kill -9 while a frame is held, or when a reply has just been told. A request that is held is lost with
+    /// the connection, or arrives late; a reply is lost with the process.
+    fn kill_aimed(&mut self, target: Target, moment: Moment) -> Result<(), Failed> {
         let api = target.api(self.settings.is_exactly_once());
         let is_init = target == Target::Init;
-        let nth = if is_init { 1 } else { self.random.u64(1..20) };
-        let comes_late = self.random.bool();
-        let held = self.faults.add(Rule::nth(api, direction, nth, Action::Hold));
+        let nth = if matches!(target, Target::Init | Target::Abort) { 1 } else { self.random.u64(1..20) };
+        let comes_late = self.random.bool() && moment == Moment::Asked;
+        let (direction, action) = match moment {
+            Moment::Asked => (Direction::Request, Action::Hold),
+            Moment::Done => (Direction::Reply, Action::Hold),
+            Moment::Told => (Direction::Reply, Action::Delay(Duration::ZERO)),
+        };
+        let rule = target.rule(self.settings.is_exactly_once(), direction, nth, action);
+        let rule = self.faults.add(rule);
+        let spoiled = self.spoil(target);
         if is_init {
             self.start_again()?;
         }
-        if !self.faults.await_held(held, PATIENCE) {
-            return Err(format!("no {api} came to be held: {}", self.engine.last_words()).into());
+        let came = match moment {
+            Moment::Told => self.faults.await_passed(rule, super::supervise::PATIENCE),
+            Moment::Asked | Moment::Done => self.faults.await_held(rule, super::supervise::PATIENCE),
+        };
+        if !came {
+            return Err(format!("no {api} came to aim at: {}", self.engine.last_words()).into());
+        }
+        if moment == Moment::Told {
+            self.clock.sleep(Duration::from_millis(self.random.u64(0..5)));
         }
         self.engine.signal("KILL")?;
-        self.engine.finish(PATIENCE)?;
-        if comes_late {
-            self.notes.late += 1;
-        } else {
+        self.engine.finish(super::supervise::PATIENCE)?;
+        if let Some(spoiled) = spoiled {
+            self.faults.remove(spoiled);
+        }
+        if !comes_late {
             self.faults.cut_all();
-            self.faults.remove(held);
+            self.faults.remove(rule);
         }
         self.start()?;
         self.await_rows("after an aimed kill")?;
-        self.faults.release(held);
-        // What came late must not stop what has begun since.
+        self.note_recovery();
+        if !comes_late {
+            return Ok(());
+        }
+        self.notes.late += 1;
+        self.faults.release(rule);
+        let is_of_the_past = api == Api::END_TXN;
+        self.await_answer(rule, api, is_of_the_past)?;
         self.await_more_rows("after what was held has gone on")
     }
 
-    fn zombie(&mut self) -> Result<(), Failed> {
-        self.engine.signal("STOP")?;
-        let name = self.name();
-        let other = self.world.engine(self.plan, self.settings, &name, &[])?;
-        let mut zombie = self.adopt(other);
-        self.await_rows("of the instance that took over")?;
-        self.clock.sleep(ZOMBIE_TIME);
-        zombie.signal("CONT")?;
-        let status = zombie.finish(PATIENCE)?;
-        if status.success() {
-            return Err(format!("the zombie ended as if all were well: {}", zombie.last_words()).into());
-        }
-        self.notes.said = zombie.last_words();
-        self.await_more_rows("beside the zombie")
-    }
-
-    fn fate(
-        &mut self,
-        of: Target,
-        direction: Direction,
-        fate: Fate,
-        first: Option<Target>,
-    ) -> Result<(), Failed> {
+    fn fate(&mut self, of: Target, direction: Direction, fate: Fate) -> Result<(), Failed> {
         let exactly_once = self.settings.is_exactly_once();
-        let (api, mut nth) = (of.api(exactly_once), self.random.u64(1..20));
-        if let Some(first) = first {
-            let lost = Rule::nth(first.api(exactly_once), Direction::Reply, nth, Action::Drop);
-            let lost = self.faults.add(lost);
-            self.await_fired(lost, first.api(exactly_once))?;
-            nth = 1;
-        }
+        let api = of.api(exactly_once);
+        let nth = if of == Target::Abort { 1 } else { self.random.u64(1..20) };
         let action = match fate {
             Fate::Plain(action) => action,
             Fate::AfterTheNext => Action::Hold,
         };
-        let rule = self.faults.add(Rule::nth(api, direction, nth, action));
+        let rule = self.faults.add(of.rule(exactly_once, direction, nth, action));
+        let spoiled = self.spoil(of);
         self.await_fired(rule, api)?;
+        if let Some(spoiled) = spoiled {
+            self.notes.spoiled += self.faults.fired(spoiled);
+            self.faults.remove(spoiled);
+        }
+        if let Fate::Plain(Action::Delay(_)) = fate {
+            self.await_passed_in_time(rule, api)?;
+        }
         if fate == Fate::AfterTheNext {
-            // The next transaction has begun once its first rows pass, or they of the next process.
-            let rows = self.faults.frames(Api::PRODUCE, Direction::Request);
-            self.supervise(|rig| rig.faults.await_frames(Api::PRODUCE, Direction::Request, rows + 1, TURN))
-                .map_err(|error| format!("no transaction after one that cannot be ended: {error}"))?;
+            // The next transaction has begun once rows of it are in, be it of the next process.
+            let rows = self.faults.frames(Api::PRODUCE, Direction::Reply);
+            self.supervise(|rig| {
+                rig.faults.await_frames(Api::PRODUCE, Direction::Reply, rows + 1, super::supervise::TURN)
+            })
+            .map_err(|error| format!("no transaction after one whose end is held: {error}"))?;
+            self.notes.late += 1;
             self.faults.release(rule);
+            match direction {
+                Direction::Request => self.await_answer(rule, api, false)?,
+                Direction::Reply => self.await_closed(rule, api)?,
+            }
         }
         self.await_more_rows("after a frame's fate")
     }
 
-    fn broker(&mut self, verb: &str) -> Result<(), Failed> {
-        // What lay in the topics is worked off by then: more rows come of readings that are sent again.
-        self.clock.sleep(Duration::from_millis(self.random.u64(2_000..3_000)));
-        self.await_more_rows("before the broker goes")?;
-        self.clock.sleep(Duration::from_millis(self.random.u64(0..500)));
-        services(verb)?;
-        self.clock.sleep(Duration::from_millis(self.random.u64(0..3_000)));
-        services("start")?;
-        self.await_more_rows("after the broker came back")
-    }
-
-    fn cuts(&mut self, probability: f64) -> Result<(), Failed> {
-        let rules = [Direction::Request, Direction::Reply]
-            .map(|way| self.faults.add(Rule::any(way, probability, self.random.u64(..), Action::Cut)));
-        let begun = self.clock.elapsed();
-        self.supervise(|rig| {
-            rig.clock.sleep(TURN);
-            rig.clock.elapsed().saturating_sub(begun) > CUTS_TIME
-        })?;
-        self.faults.cut_all();
-        for rule in rules {
-            self.faults.remove(rule);
+    /// The group's coordinator refuses the next offsets of a transaction, as far as the engine knows: it must
+    /// be aborted.
+    fn spoil(&mut self, target: Target) -> Option<RuleId> {
+        if target != Target::Abort {
+            return None;
         }
-        self.await_more_rows("after the cuts")
-    }
-
-    fn stuck(&mut self) -> Result<(), Failed> {
-        let rule = self.faults.add(Rule::each(Api::END_TXN, Direction::Request, Action::Drop));
-        let status = self.engine.finish(STUCK_TIME)?;
-        let said = self.engine.log();
-        if status.code() != Some(RUNTIME_FAILURE) || !said.to_lowercase().contains("transaction") {
-            let words = self.engine.last_words();
-            return Err(format!("a stuck transaction ended the run by {status}, saying {words}").into());
-        }
-        self.notes.said = self.engine.last_words();
-        self.faults.remove(rule);
-        self.start()?;
-        self.await_rows("after a stuck transaction")
-    }
-
-    fn start_again(&mut self) -> Result<(), Failed> {
-        self.engine.signal("KILL")?;
-        self.engine.finish(PATIENCE)?;
-        self.start()
-    }
-
-    fn start(&mut self) -> Result<(), Failed> {
-        let name = self.name();
-        let engine = self.world.engine(self.plan, self.settings, &name, &[])?;
-        drop(self.adopt(engine));
-        Ok(())
-    }
-
-    fn name(&mut self) -> String {
-        self.notes.starts += 1;
-        format!("engine-{}", self.notes.starts)
-    }
-
-    /// Another engine is the one that is watched; the one before.
-    fn adopt(&mut self, engine: Program) -> Program {
-        self.tail.watch(engine.started_wall_ms);
-        self.fetched_before = self.faults.bytes(Api::FETCH, Direction::Reply);
-        std::mem::replace(&mut self.engine, engine)
-    }
-
-    fn note_recovery(&mut self) {
-        if self.notes.starts == 0 {
-            // The first engine waits for the load.
-            return;
-        }
-        if let Some(first) = self.tail.first(Duration::ZERO) {
-            self.notes.recoveries.push(Recovery {
-                ms: first.at_ns.saturating_sub(self.engine.started_ns) as f64 / 1e6,
-                bytes: first.fetched.saturating_sub(self.fetched_before),
-            });
-        }
-    }
-
-    /// Rows that are written from now on.
-    fn await_more_rows(&mut self, when: &str) -> Result<(), Failed> {
-        self.tail.watch(self.clock.wall_ms());
-        self.await_rows(when)
-    }
-
-    fn await_rows(&mut self, when: &str) -> Result<(), Failed> {
-        self.supervise(|rig| rig.tail.first(TURN).is_some())
-            .map_err(|error| format!("no rows {when}: {error}").into())
-    }
-
-    fn await_fired(&mut self, rule: wellstream_replay::faults::RuleId, api: Api) -> Result<(), Failed> {
-        self.supervise(|rig| rig.faults.await_fired(rule, TURN))
-            .map_err(|error| format!("no {api} came: {error}").into())
-    }
-
-    /// Waits for something; an engine that ends by itself meanwhile is started again, as a supervisor does.
-    fn supervise(&mut self, mut holds: impl FnMut(&mut Self) -> bool) -> Result<(), Failed> {
-        let begun = self.clock.elapsed();
-        let before = self.frames();
-        while !holds(self) {
-            if self.clock.elapsed().saturating_sub(begun) > PATIENCE {
-                let (passed, words) = (self.passed_since(&before), self.engine.last_words());
-                return Err(format!("not within {} s; {passed}; {words}", PATIENCE.as_secs()).into());
-            }
-            if let Some(status) = self.sender.ended()? {
-                return Err(format!("the load ended: {status}: {}", self.sender.last_words()).into());
-            }
-            if let Some(status) = self.engine.ended()? {
-                if status.code() != Some(RUNTIME_FAILURE) {
-                    return Err(format!("the engine ended: {status}: {}", self.engine.last_words()).into());
-                }
-                self.notes.exits += 1;
-                self.notes.said = self.engine.last_words();
-                if self.notes.exits > EXITS_MAX {
-                    return Err(format!("it ends again and again: {}", self.notes.said).into());
-                }
-                self.start()?;
-            }
-        }
-        Ok(())
-    }
-
-    /// How many requests and replies of the engine have passed, by API: who hangs, and where.
-    fn frames(&self) -> Vec<[u64; 2]> {
-        let ways = [Direction::Request, Direction::Reply];
-        TOLD.iter().map(|api| ways.map(|way| self.faults.frames(*api, way))).collect()
-    }
-
-    fn passed_since(&self, before: &[[u64; 2]]) -> String {
-        let now = self.frames();
-        let counts = TOLD
-            .iter()
-            .zip(before)
-            .zip(&now)
-            .map(|((api, before), now)| format!("{api} {}/{}", now[0] - before[0], now[1] - before[1]));
-        format!("requests/replies meanwhile: {}", counts.collect::<Vec<_>>().join(", "))
+        let nth = self.random.u64(1..20);
+        let refused = Action::Refuse(ILLEGAL_GENERATION);
+        Some(self.faults.add(Rule::nth(Api::TXN_OFFSET_COMMIT, Direction::Reply, nth, refused)))
     }
 }
 
-/// What a plan that hangs tells of.
-const TOLD: [Api; 9] = [
-    Api::FETCH,
-    Api::PRODUCE,
-    Api::OFFSET_COMMIT,
-    Api::METADATA,
-    Api::FIND_COORDINATOR,
-    Api::INIT_PRODUCER_ID,
-    Api::ADD_PARTITIONS_TO_TXN,
-    Api::TXN_OFFSET_COMMIT,
-    Api::END_TXN,
-];
-
-/// One look at what is waited for.
-const TURN: Duration = Duration::from_millis(200);
-
-/// Longer than records wait for a broker (two minutes) and a commit of offsets is retried (two more), so that
-/// a hang is told from patience.
-const PATIENCE: Duration = Duration::from_secs(300);
-
-/// Longer than a transaction may last: 10 s.
-const ZOMBIE_TIME: Duration = Duration::from_secs(13);
-
-/// Cuts at random last as long.
-const CUTS_TIME: Duration = Duration::from_secs(8);
-
-/// A stuck transaction must be told by then.
-const STUCK_TIME: Duration = Duration::from_secs(180);
-
-/// The exit code of a run that ends by a failure that the next start may mend.
-const RUNTIME_FAILURE: i32 = 3;
-
-/// A supervisor that starts it more often than that in one plan hides something.
-const EXITS_MAX: u32 = 20;
+/// Kafka's code: the group has gone on without this member.
+const ILLEGAL_GENERATION: i16 = 22;

@@ -1,24 +1,23 @@
 //! The verdict: the topics are read back, the input by the oracle, the output as a reader of committed
 //! records sees it, and both are compared by replay's verdict.
 //!
-//! Exactly once: every committed row and alarm counts, so that nothing is missing and nothing is there twice.
-//! At least once: repeats of the same row or alarm count once, so that nothing is missing and nothing is
-//! there that should not be.
+//! Exactly once: every committed row, alarm and copy in the quarantine counts, so that nothing is missing and
+//! nothing is there twice. At least once: repeats of the same one count once, so that nothing is missing and
+//! nothing is there that should not be.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use wellstream_connectors::kafka::read::StoredRecord;
 use wellstream_connectors::kafka::topics::Connection;
-use wellstream_connectors::registry::{RegistryClient, RegistrySettings};
 use wellstream_core::decode::{self, EnrichedEvent};
-use wellstream_core::record::{Alarm, Input, PartitionId, Side, Status};
+use wellstream_core::record::{Alarm, AlarmKind, Input, Status};
 use wellstream_core::rules::{JoinMode, Rules};
-use wellstream_replay::oracle::{Expected, Listed, Partners, RowFacts, Suspects, Tally, WriterSchemas};
-use wellstream_replay::verdict::{Found, Listing, Look, RawStream, compare};
+use wellstream_replay::oracle::{Expected, Listed, Partners, RowFacts, Suspects, Tally};
+use wellstream_replay::verdict::{Found, Listing, compare};
 
 use super::Failed;
+use super::copies::{self, Copy};
+use super::input::Log;
 use super::plan::Plan;
 use super::settings::Settings;
 use super::world::World;
@@ -38,28 +37,33 @@ pub(crate) struct Verdict {
     pub(crate) repeats: u64,
     /// Alarms that must be there.
     pub(crate) alarms: u64,
+    /// Copies in the quarantine that must be there.
+    pub(crate) copies: u64,
 }
 
 /// Judges the topics of a plan that is over.
 pub(crate) fn judge(world: &World, plan: &Plan, settings: &Settings) -> Result<Verdict, Failed> {
     let rules = Rules { join: plan.join, outer: plan.outer, ..Rules::default() };
     let connection = world.connection()?;
-    let log = Log::read(&connection, world)?;
-    let expected = log.expected(&rules, Look::default())?;
+    let log = Log::read(&connection, world, &rules)?;
+    let expected = log.expected(&rules, None)?;
+    let bench = Bench { rules, log, expected };
     let mut output = Output::read(&connection, world, settings.judges_exactly_once())?;
-    let found = output.tally(Tally::new(plan.join));
-    let faults = log.differences(&rules, &expected, &output)?;
+    let found = output.tally(Tally::new(plan.join)).tally;
+    let faults = bench.differences(&output)?;
     if faults.is_empty() {
-        log.notices_what_is_wrong(&rules, &expected, &mut output)?;
+        bench.is_worth_judging(&output)?;
+        bench.notices_what_is_wrong(&mut output)?;
     }
-    let (expected, found) = (expected.tally, found.tally);
+    let expected = &bench.expected.tally;
     Ok(Verdict {
         faults,
-        readings: log.records.len() as u64,
+        readings: bench.log.len(),
         rows: expected.row_totals().rows,
-        digests: [&expected, &found].map(|tally| tally.row_totals().digest.to_string()),
+        digests: [expected, &found].map(|tally| tally.row_totals().digest.to_string()),
         repeats: output.repeats,
         alarms: expected.alarms_by_kind().iter().sum(),
+        copies: bench.log.copies.len() as u64,
     })
 }
 
@@ -81,102 +85,74 @@ fn named(listing: &Listing) -> Vec<String> {
     lines.into_iter().flatten().collect()
 }
 
-/// The input, in an order of sending that keeps each partition's.
-struct Log {
-    records: Vec<(i64, PartitionId, StoredRecord)>,
-    schemas: WriterSchemas,
-    counts: BTreeMap<PartitionId, u64>,
+/// The input, and what it must have come to.
+struct Bench {
+    rules: Rules,
+    log: Log,
+    expected: Expected,
 }
 
-impl Log {
-    fn read(connection: &Connection, world: &World) -> Result<Log, Failed> {
-        let (mut records, mut ids) = (Vec::new(), BTreeSet::new());
-        let mut counts = BTreeMap::new();
-        for side in Side::BOTH {
-            for number in 0..super::world::PARTITIONS {
-                counts.insert(PartitionId { side, number }, 0_u64);
-            }
-            let mut newest = BTreeMap::new();
-            let mut unknown = None;
-            connection.read_topic(world.names.of(side), &mut |record| {
-                let Ok(number) = u32::try_from(record.partition) else {
-                    unknown = Some(record.partition);
-                    return ControlFlow::Break(());
-                };
-                let partition = PartitionId { side, number };
-                let sent_ms = newest.entry(partition).or_insert(i64::MIN);
-                *sent_ms = record.timestamp_ms.max(*sent_ms);
-                *counts.entry(partition).or_default() += 1;
-                ids.extend(
-                    record.value.as_deref().and_then(|value| Some(decode::split_frame(value).ok()?.0)),
-                );
-                records.push((*sent_ms, partition, record));
-                ControlFlow::Continue(())
-            })?;
-            if let Some(number) = unknown {
-                return Err(format!("a record of partition {number}").into());
-            }
-        }
-        records.sort_by_key(|(sent_ms, partition, record)| (*sent_ms, *partition, record.offset));
-        let registry = RegistryClient::new(&RegistrySettings::new(world.registry()));
-        let mut schemas = WriterSchemas::default();
-        for id in ids {
-            let text = registry.schema(id)?.ok_or_else(|| format!("the registry has no schema {id}"))?;
-            schemas.add(id, &text)?;
-        }
-        Ok(Log { records, schemas, counts })
-    }
-
-    fn expected(&self, rules: &Rules, look: Look<'_>) -> Result<Expected, Failed> {
-        let mut stream = RawStream::new(&self.schemas, rules, &self.counts).looking_at(look);
-        for (_, partition, record) in &self.records {
-            stream.record(*partition, record.offset, record.timestamp_ms, record.value.as_deref())?;
-        }
-        Ok(stream.finish()?)
-    }
-
+impl Bench {
     /// What differs, by name; nothing where all is right.
-    fn differences(
-        &self,
-        rules: &Rules,
-        expected: &Expected,
-        output: &Output,
-    ) -> Result<Vec<String>, Failed> {
-        let comparison = compare(expected, &output.tally(Tally::new(rules.join)), None);
+    fn differences(&self, output: &Output) -> Result<Vec<String>, Failed> {
+        let copies = copies::differences(&self.log.copies, &output.copies);
+        let join = self.rules.join;
+        let comparison = compare(&self.expected, &output.tally(Tally::new(join)), None);
         if comparison.is_ok() {
-            return Ok(Vec::new());
+            return Ok(copies);
         }
         let suspects = comparison.suspects();
-        let look = Look { suspects: Some(&suspects), partners: None };
-        let expected = self.expected(rules, look)?.tally.listed;
-        let mut faults =
-            named(&Listing::new(&comparison, expected, Some(output.listed(rules.join, &suspects))));
+        let expected = self.log.expected(&self.rules, Some(&suspects))?.tally.listed;
+        let mut faults = named(&Listing::new(&comparison, expected, Some(output.listed(join, &suspects))));
         if faults.is_empty() {
             faults.push("cells differ, but no row in them".to_owned());
         }
+        faults.extend(copies);
         Ok(faults)
     }
 
+    /// A plan whose load puts out nothing of a kind says nothing about that kind.
+    fn is_worth_judging(&self, output: &Output) -> Result<(), Failed> {
+        let [late, unreadable] = [true, false]
+            .map(|is_late| self.log.copies.iter().any(|copy| (copy.reason == "late") == is_late));
+        let raised = self.expected.tally.alarms_by_kind()[AlarmKind::Raised as usize] > 0;
+        let lonely = output.rows.iter().any(|row| row.well.is_none() || row.tank.is_none());
+        for (is_there, what) in [
+            (!output.rows.is_empty(), "row"),
+            (raised, "alarm"),
+            (late, "late reading"),
+            (unreadable, "unreadable record"),
+            (lonely || !self.rules.outer, "row of a reading alone"),
+        ] {
+            if !is_there {
+                return Err(format!("no {what} came: nothing was tested").into());
+            }
+        }
+        Ok(())
+    }
+
     /// A judge that lets everything pass would not be one: an output that is right is not any more without
-    /// one of its rows, nor with one of them twice.
-    fn notices_what_is_wrong(
-        &self,
-        rules: &Rules,
-        expected: &Expected,
-        output: &mut Output,
-    ) -> Result<(), Failed> {
-        let row = output.rows.pop().ok_or("no row came: nothing was tested")?;
-        let faults = self.differences(rules, expected, output)?;
-        let says_missing =
-            faults.len() == 1 && faults[0].contains("missing") && faults[0].contains(&row.id());
+    /// one of its rows or copies, nor with one of them twice.
+    fn notices_what_is_wrong(&self, output: &mut Output) -> Result<(), Failed> {
+        let row = output.rows.pop().ok_or("no row")?;
+        let without = self.differences(output)?;
         output.rows.extend([row, row]);
-        let faults = self.differences(rules, expected, output)?;
-        let says_twice = faults.len() == 1 && faults[0].contains("repeated") && faults[0].contains(&row.id());
+        let twice = self.differences(output)?;
         output.rows.pop();
-        if says_missing && says_twice {
-            Ok(())
-        } else {
-            Err("the judge is blind to a lost or repeated row".into())
+        let sees = |faults: &[String], word: &str, id: &str| {
+            faults.len() == 1 && faults[0].contains(word) && faults[0].contains(id)
+        };
+        let sees_rows = sees(&without, "rows missing", &row.id()) && sees(&twice, "rows repeated", &row.id());
+        let copy = output.copies.pop().ok_or("no copy")?;
+        let without = self.differences(output)?;
+        output.copies.extend([copy.clone(), copy.clone()]);
+        let twice = self.differences(output)?;
+        output.copies.pop();
+        let id = format!("offset: {}, reason: {:?}", copy.offset, copy.reason);
+        let sees_copies = sees(&without, "copies missing", &id) && sees(&twice, "copies repeated", &id);
+        match (sees_rows, sees_copies) {
+            (true, true) => Ok(()),
+            _ => Err("the judge is blind to a lost or repeated row or copy".into()),
         }
     }
 }
@@ -185,6 +161,7 @@ impl Log {
 struct Output {
     rows: Vec<RowFacts>,
     alarms: Vec<Alarm>,
+    copies: Vec<Copy>,
     repeats: u64,
 }
 
@@ -196,15 +173,17 @@ impl Output {
         let mut alarms = read_all(connection, &world.names.alerts, |body| {
             decode::alarm(body).map_err(|error| error.to_string())
         })?;
-        let mut seen = HashSet::with_capacity(rows.len());
-        let once: Vec<RowFacts> = rows.iter().filter(|row| seen.insert(**row)).copied().collect();
-        let repeats = (rows.len() - once.len()) as u64;
+        let mut copies = copies::read(connection, &world.names)?;
+        rows.sort_unstable();
+        let repeats = rows.windows(2).filter(|pair| pair[0] == pair[1]).count() as u64;
         if !is_exactly_once {
-            rows = once;
+            rows.dedup();
             alarms.sort_unstable();
             alarms.dedup();
+            copies.sort_unstable();
+            copies.dedup();
         }
-        Ok(Output { rows, alarms, repeats })
+        Ok(Output { rows, alarms, copies, repeats })
     }
 
     fn tally(&self, mut tally: Tally) -> Found {

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use wellstream_core::rules::JoinMode;
-use wellstream_replay::faults::{Action, Api, Direction};
+use wellstream_replay::faults::{Action, Api, Direction, Rule};
 
 /// One plan.
 #[derive(Debug)]
@@ -34,15 +34,18 @@ pub(crate) enum Needs {
 pub(crate) enum Act {
     /// kill -9 at random moments.
     Kills,
-    /// kill -9 while the proxy holds a frame: then it is lost, or arrives late, by the seed.
-    Aimed(Target, Direction),
+    /// kill -9 behind the first rows of each start, so that every recovery is measured.
+    Recovery,
+    /// kill -9 when the proxy has this frame.
+    Aimed(Target, Moment),
     /// Frozen for longer than a transaction may last, while another instance takes over; then it goes on.
     Zombie,
-    /// A frame meets its fate, and the engine has to live with it; first, if given, a reply to something else
-    /// is lost, so that the transaction cannot be committed.
-    Fate { of: Target, direction: Direction, fate: Fate, first: Option<Target> },
-    /// The broker goes by this verb of `scripts/services`, and comes back.
-    Broker(&'static str),
+    /// The same alone, with a transaction open.
+    Frozen,
+    /// A frame meets its fate, and the engine has to live with it.
+    Fate(Target, Direction, Fate),
+    /// The broker goes by this verb of `scripts/services` when it has answered this, and comes back.
+    Broker(&'static str, Target),
     /// Connections are cut at random, as often as that per frame.
     Cuts(f64),
     /// No transaction can be ended: the engine has to say so and go.
@@ -58,6 +61,8 @@ pub(crate) enum Target {
     Offsets,
     /// What makes an epoch final: with at-least-once the offsets.
     Commit,
+    /// What ends a transaction that cannot be committed: its offsets were refused first.
+    Abort,
     /// The first word of a producer with transactions.
     Init,
 }
@@ -68,10 +73,31 @@ impl Target {
             (Target::Produce, _) => Api::PRODUCE,
             (Target::Init, _) => Api::INIT_PRODUCER_ID,
             (Target::Offsets, true) => Api::TXN_OFFSET_COMMIT,
-            (Target::Commit, true) => Api::END_TXN,
-            (Target::Offsets | Target::Commit, false) => Api::OFFSET_COMMIT,
+            (Target::Commit | Target::Abort, true) => Api::END_TXN,
+            (_, false) => Api::OFFSET_COMMIT,
         }
     }
+
+    /// The n-th frame of this kind, and what is done to it.
+    pub(crate) fn rule(self, is_exactly_once: bool, way: Direction, nth: u64, action: Action) -> Rule {
+        let rule = Rule::nth(self.api(is_exactly_once), way, nth, action);
+        match self {
+            Target::Commit if is_exactly_once => rule.of_end(true),
+            Target::Abort => rule.of_end(false),
+            _ => rule,
+        }
+    }
+}
+
+/// When a process is killed. What is held is then lost, or, by the seed, a request arrives late.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Moment {
+    /// The request is held: the broker has not seen it.
+    Asked,
+    /// The reply is held: the broker has obeyed.
+    Done,
+    /// The reply has just been delivered.
+    Told,
 }
 
 /// What becomes of a frame.
@@ -79,12 +105,15 @@ impl Target {
 pub(crate) enum Fate {
     /// The proxy does that, and no more.
     Plain(Action),
-    /// It arrives when the next transaction has begun.
+    /// It goes on when the next transaction has begun.
     AfterTheNext,
 }
 
 use Direction::{Reply, Request};
+use Fate::AfterTheNext;
 use JoinMode::{All, Nearest};
+use Moment::{Asked, Done, Told};
+use Target::{Abort, Commit, Init, Offsets, Produce};
 
 const fn plan(name: &'static str, times: [u32; 2], act: Act, holds: &'static str) -> Plan {
     Plan { name, holds, join: All, outer: false, needs: Needs::Any, times, act }
@@ -98,12 +127,20 @@ const fn outer(join: JoinMode, plan: Plan) -> Plan {
     Plan { join, outer: true, ..plan }
 }
 
-const fn fate(of: Target, direction: Direction, fate: Fate) -> Act {
-    Act::Fate { of, direction, fate, first: None }
+const fn aimed(name: &'static str, times: [u32; 2], of: Target, moment: Moment) -> Plan {
+    plan(name, times, Act::Aimed(of, moment), "rows come again; what comes late changes nothing")
 }
 
-/// Longer than any client waits for a reply.
-const LONG: Fate = Fate::Plain(Action::Delay(Duration::from_secs(20)));
+const fn fate(name: &'static str, times: [u32; 2], of: Target, way: Direction, fate: Fate) -> Plan {
+    plan(name, times, Act::Fate(of, way, fate), "it goes on by itself, rows come again")
+}
+
+const fn broker(name: &'static str, times: [u32; 2], verb: &'static str, behind: Target) -> Plan {
+    plan(name, times, Act::Broker(verb, behind), "rows come again")
+}
+
+/// Within what clients wait for a reply: three seconds.
+const LATE: Fate = Fate::Plain(Action::Delay(Duration::from_secs(2)));
 const LOST: Fate = Fate::Plain(Action::Drop);
 const CUT: Fate = Fate::Plain(Action::Cut);
 
@@ -112,54 +149,54 @@ pub(crate) const PLANS: &[Plan] = &[
     plan("kills-all", [2, 34], Act::Kills, "rows come again after each start"),
     outer(Nearest, plan("kills-nearest-outer", [2, 33], Act::Kills, "the same, where W decides rows")),
     outer(All, plan("kills-alarms", [1, 33], Act::Kills, "the same, where W decides alarms late")),
-    plan("aimed-produce", [0, 5], Act::Aimed(Target::Produce, Request), "killed before the rows"),
-    plan("aimed-produced", [1, 5], Act::Aimed(Target::Produce, Reply), "killed after the rows"),
-    plan("aimed-offsets", [1, 5], Act::Aimed(Target::Offsets, Request), "killed before the offsets"),
-    plan("aimed-offsets-taken", [1, 5], Act::Aimed(Target::Offsets, Reply), "killed after the offsets"),
-    exact(plan("aimed-commit", [1, 5], Act::Aimed(Target::Commit, Request), "killed before the commit")),
-    exact(plan("aimed-committed", [1, 5], Act::Aimed(Target::Commit, Reply), "killed after the commit")),
-    exact(plan("aimed-init", [0, 2], Act::Aimed(Target::Init, Request), "killed while it fences")),
-    exact(plan("aimed-inited", [0, 2], Act::Aimed(Target::Init, Reply), "killed once it has fenced")),
-    exact(outer(
-        Nearest,
-        plan("aimed-committed-outer", [0, 5], Act::Aimed(Target::Commit, Reply), "as aimed-committed"),
-    )),
-    exact(plan("zombie", [1, 3], Act::Zombie, "the zombie is fenced and ends; the other goes on")),
-    plan("commit-reply-late", [0, 2], fate(Target::Commit, Reply, LONG), "rows come again"),
-    plan("commit-reply-lost", [0, 2], fate(Target::Commit, Reply, LOST), "rows come again"),
-    plan("commit-reply-cut", [1, 5], fate(Target::Commit, Reply, CUT), "rows come again"),
-    plan("commit-cut", [0, 5], fate(Target::Commit, Request, CUT), "rows come again"),
-    plan("commit-lost", [0, 2], fate(Target::Commit, Request, LOST), "rows come again"),
-    plan("produce-reply-cut", [0, 5], fate(Target::Produce, Reply, CUT), "rows come again"),
-    plan("produce-reply-lost", [0, 2], fate(Target::Produce, Reply, LOST), "rows come again"),
-    exact(plan("offsets-reply-cut", [0, 5], fate(Target::Offsets, Reply, CUT), "rows come again")),
-    exact(plan("offsets-reply-lost", [0, 2], fate(Target::Offsets, Reply, LOST), "rows come again")),
+    plan("recovery", [0, 20], Act::Recovery, "rows come within a minute; how soon is printed"),
+    aimed("aimed-produce", [0, 5], Produce, Asked),
+    aimed("aimed-produced", [1, 5], Produce, Done),
+    aimed("aimed-offsets", [1, 5], Offsets, Asked),
+    aimed("aimed-offsets-taken", [1, 5], Offsets, Done),
+    exact(aimed("aimed-commit", [1, 5], Commit, Asked)),
+    exact(aimed("aimed-committed", [1, 5], Commit, Done)),
+    aimed("aimed-committed-told", [1, 5], Commit, Told),
+    exact(aimed("aimed-abort", [0, 3], Abort, Asked)),
+    exact(aimed("aimed-aborted", [0, 3], Abort, Done)),
+    exact(aimed("aimed-init", [0, 2], Init, Asked)),
+    exact(aimed("aimed-inited", [0, 2], Init, Done)),
+    exact(outer(Nearest, aimed("aimed-commit-outer", [0, 5], Commit, Asked))),
+    exact(outer(Nearest, aimed("aimed-committed-outer", [1, 5], Commit, Done))),
+    outer(Nearest, aimed("aimed-produced-outer", [0, 5], Produce, Done)),
+    exact(outer(All, aimed("aimed-commit-alarms", [1, 5], Commit, Asked))),
+    exact(outer(All, aimed("aimed-committed-alarms", [0, 5], Commit, Done))),
+    outer(All, aimed("aimed-produced-alarms", [0, 5], Produce, Done)),
+    exact(plan("zombie", [1, 3], Act::Zombie, "it is fenced, says so and ends; the other goes on")),
     exact(plan(
-        "commit-after-the-next",
+        "frozen",
         [1, 3],
-        fate(Target::Commit, Request, Fate::AfterTheNext),
-        "a commit that arrives in the next transaction changes nothing",
+        Act::Frozen,
+        "its transaction is gone: it begins anew, or says why it ends",
     )),
-    exact(plan(
-        "commit-reply-after-the-next",
-        [0, 3],
-        fate(Target::Commit, Reply, Fate::AfterTheNext),
-        "a reply that arrives in the next transaction is not taken for its own",
-    )),
-    exact(plan(
-        "abort-reply-lost",
-        [0, 3],
-        Act::Fate { of: Target::Commit, direction: Reply, fate: LOST, first: Some(Target::Offsets) },
-        "rows come again",
-    )),
-    exact(plan(
-        "abort-reply-cut",
-        [1, 3],
-        Act::Fate { of: Target::Commit, direction: Reply, fate: CUT, first: Some(Target::Offsets) },
-        "rows come again",
-    )),
+    fate("commit-reply-late", [0, 3], Commit, Reply, LATE),
+    fate("commit-reply-lost", [0, 2], Commit, Reply, LOST),
+    fate("commit-reply-cut", [1, 5], Commit, Reply, CUT),
+    fate("commit-cut", [0, 5], Commit, Request, CUT),
+    fate("commit-lost", [0, 2], Commit, Request, LOST),
+    fate("produce-reply-cut", [0, 5], Produce, Reply, CUT),
+    fate("produce-reply-lost", [0, 2], Produce, Reply, LOST),
+    exact(fate("offsets-reply-cut", [0, 5], Offsets, Reply, CUT)),
+    exact(fate("offsets-reply-lost", [0, 2], Offsets, Reply, LOST)),
+    exact(fate("commit-after-the-next", [1, 3], Commit, Request, AfterTheNext)),
+    exact(fate("commit-reply-after-the-next", [0, 3], Commit, Reply, AfterTheNext)),
+    exact(fate("abort-reply-late", [0, 3], Abort, Reply, LATE)),
+    exact(fate("abort-reply-lost", [0, 2], Abort, Reply, LOST)),
+    exact(fate("abort-reply-cut", [1, 3], Abort, Reply, CUT)),
+    exact(fate("abort-cut", [0, 3], Abort, Request, CUT)),
+    exact(fate("abort-lost", [0, 2], Abort, Request, LOST)),
+    exact(fate("abort-after-the-next", [1, 3], Abort, Request, AfterTheNext)),
+    exact(fate("abort-reply-after-the-next", [0, 2], Abort, Reply, AfterTheNext)),
     plan("cuts", [1, 6], Act::Cuts(0.004), "rows come again"),
-    plan("broker-killed", [1, 5], Act::Broker("kill"), "rows come again"),
-    plan("broker-restarted", [0, 5], Act::Broker("stop"), "rows come again"),
+    broker("broker-killed", [1, 5], "kill", Produce),
+    exact(broker("broker-killed-offsets", [0, 3], "kill", Offsets)),
+    exact(broker("broker-killed-commit", [0, 3], "kill", Commit)),
+    broker("broker-restarted", [0, 5], "stop", Produce),
+    exact(broker("broker-restarted-commit", [0, 3], "stop", Commit)),
     exact(plan("stuck", [0, 2], Act::Stuck, "reported, then a clear exit")),
 ];

@@ -79,6 +79,15 @@ impl Program {
         format!("{} ({})", lines.join(" / "), self.log.display())
     }
 
+    /// No thread of it has: a panic is a fault, whatever came out.
+    pub(crate) fn has_not_panicked(&self) -> Result<(), Failed> {
+        let log = self.log();
+        match log.lines().find(|line| line.contains("panicked at")) {
+            Some(line) => Err(format!("{line} ({})", self.log.display()).into()),
+            None => Ok(()),
+        }
+    }
+
     /// All of standard error.
     pub(crate) fn log(&self) -> String {
         String::from_utf8_lossy(&fs::read(&self.log).unwrap_or_default()).into_owned()

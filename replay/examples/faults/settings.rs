@@ -1,7 +1,6 @@
-//! What was asked for, and what the binary can do.
+//! What was asked for.
 
 use std::path::PathBuf;
-use std::process::Command;
 
 use super::Failed;
 use super::plan::{Needs, Plan};
@@ -14,7 +13,7 @@ pub(crate) struct Settings {
     pub(crate) is_full: bool,
     pub(crate) seed: u64,
     pub(crate) delivery: String,
-    pub(crate) kafka_client: Option<String>,
+    pub(crate) kafka_client: String,
     /// Readings per second of both kinds together.
     pub(crate) rate: u32,
     pub(crate) brokers: String,
@@ -24,19 +23,14 @@ pub(crate) struct Settings {
     judged_as: String,
     /// Instead of the plans' own.
     times: Option<u32>,
-    /// Whether the binary knows exactly-once.
-    knows_exactly_once: bool,
     given: Vec<String>,
 }
 
 impl Settings {
-    /// Reads arguments, asks the environment for the services and the binary for what it can.
+    /// Reads arguments, asks the environment for the services.
     pub(crate) fn read(args: &[String]) -> Result<Settings, Failed> {
         let [binary, folder, size, seed, given @ ..] = args else { return Err(USAGE.into()) };
         let address = |name: &str| std::env::var(name).map_err(|_| format!("{name} is not set"));
-        let help = Command::new(binary).args(["run", "--help"]).output()?;
-        let help = String::from_utf8_lossy(&help.stdout).into_owned();
-        let knows_exactly_once = help.contains("exactly-once");
         let is_full = match &**size {
             "small" => false,
             "full" => true,
@@ -47,15 +41,14 @@ impl Settings {
             folder: folder.into(),
             is_full,
             seed: seed.parse()?,
-            delivery: if knows_exactly_once { EXACTLY_ONCE } else { "at-least-once" }.to_owned(),
-            kafka_client: None,
+            delivery: EXACTLY_ONCE.to_owned(),
+            kafka_client: "native".to_owned(),
             rate: if is_full { 20_000 } else { 10_000 },
             brokers: address("WELLSTREAM_TEST_BROKERS")?,
             registry: address("WELLSTREAM_TEST_REGISTRY")?,
             plans: Vec::new(),
             judged_as: String::new(),
             times: None,
-            knows_exactly_once,
             given: given.to_vec(),
         };
         for pair in given.chunks(2) {
@@ -63,7 +56,7 @@ impl Settings {
             match &**flag {
                 "--plan" => settings.plans.push(value.clone()),
                 "--delivery" => settings.delivery.clone_from(value),
-                "--kafka-client" => settings.kafka_client = Some(value.clone()),
+                "--kafka-client" => settings.kafka_client.clone_from(value),
                 "--rate" => settings.rate = value.parse()?,
                 "--judge" => settings.judged_as.clone_from(value),
                 "--times" => settings.times = Some(value.parse()?),
@@ -71,30 +64,35 @@ impl Settings {
             }
         }
         for name in &settings.plans {
-            if !super::PLANS.iter().any(|plan| plan.name == name) {
+            let Some(plan) = super::PLANS.iter().find(|plan| plan.name == name) else {
                 return Err(format!("no plan {name}: --list names them").into());
+            };
+            if !settings.can_run(plan) {
+                return Err(format!("{name} needs --delivery exactly-once").into());
             }
         }
         Ok(settings)
     }
 
-    /// A plan that was named; without names, each that the size has.
+    /// A plan that was named; without names, each that the size has and that the delivery makes sense of.
     pub(crate) fn has_asked_for(&self, plan: &Plan) -> bool {
         if self.plans.is_empty() {
-            self.times(plan) > 0
+            self.times(plan) > 0 && self.can_run(plan)
         } else {
             self.plans.iter().any(|name| name == plan.name)
         }
     }
 
-    /// Why a plan cannot be run.
-    pub(crate) fn skips(&self, plan: &Plan) -> Option<String> {
-        match plan.needs {
-            Needs::ExactlyOnce if !self.is_exactly_once() => Some(format!(
-                "needs --delivery exactly-once{}",
-                if self.knows_exactly_once { "" } else { ", which `wellstream run` does not have yet" }
-            )),
-            _ => None,
+    fn can_run(&self, plan: &Plan) -> bool {
+        plan.needs == Needs::Any || self.is_exactly_once()
+    }
+
+    /// An engine tells by which client it works: it must be the one that is asked for.
+    pub(crate) fn check_client(&self, log: &str) -> Result<(), Failed> {
+        let told = format!("readings are fetched by the {} client", self.kafka_client);
+        match log.contains(&told) {
+            true => Ok(()),
+            false => Err(format!("the engine does not say `{told}`").into()),
         }
     }
 

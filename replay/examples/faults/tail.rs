@@ -116,7 +116,9 @@ impl Reader {
     }
 
     fn read(&self, mut source: KafkaSource, places: &mut [(PartitionId, i64)]) {
-        while !self.shared.stop.load(Ordering::Relaxed) {
+        let mut quiet = Deadline::after(QUIET_TIME_MAX);
+        // Seen: behind a new leader epoch of the same broker a source stays quiet for good.
+        while !self.shared.stop.load(Ordering::Relaxed) && !quiet.passed() {
             let mut taken = 0;
             for (partition, next) in places.iter_mut() {
                 let polled = source.poll(*partition, 10_000, &mut |records| self.note(records));
@@ -124,8 +126,9 @@ impl Reader {
                 taken += polled.taken;
                 *next = polled.offset_next.unwrap_or(*next);
             }
-            if taken == 0 {
-                self.clock.sleep(Duration::from_millis(1));
+            match taken {
+                0 => self.clock.sleep(Duration::from_millis(1)),
+                _ => quiet = Deadline::after(QUIET_TIME_MAX),
             }
         }
     }
@@ -141,3 +144,6 @@ impl Reader {
         records.len()
     }
 }
+
+/// After that a reader begins anew where it was: rows come more often, unless the engine is down.
+const QUIET_TIME_MAX: Duration = Duration::from_secs(10);

@@ -7,8 +7,10 @@ use std::time::Duration;
 use wellstream_connectors::MachineClock;
 use wellstream_connectors::kafka::topics::Connection;
 use wellstream_connectors::kafka::{KafkaSettings, TopicNames};
+use wellstream_core::engine::CommitMetadata;
+use wellstream_core::record::{PartitionId, Side};
 use wellstream_replay::faults::Proxy;
-use wellstream_replay::scenario::Scenario;
+use wellstream_replay::scenario::{Poison, Scenario, Shares};
 
 use super::Failed;
 use super::plan::Plan;
@@ -82,6 +84,22 @@ impl World {
         KafkaSettings::new(&self.brokers, &format!("{}-rig", self.group))
     }
 
+    /// How many readings lie between the rewind points and what is committed now: as many are read again by
+    /// a start.
+    pub(crate) fn reread(&self) -> Result<u64, Failed> {
+        let of_group = Connection::open(&KafkaSettings::new(&self.brokers, &self.group))?;
+        let ids: Vec<PartitionId> = Side::BOTH
+            .into_iter()
+            .flat_map(|side| (0..PARTITIONS).map(move |number| PartitionId { side, number }))
+            .collect();
+        let mut readings = 0;
+        for (offset, metadata) in of_group.committed(&self.names, &ids)?.into_iter().flatten() {
+            let rewind = metadata.parse::<CommitMetadata>()?.rewind;
+            readings += u64::try_from(offset - rewind)?;
+        }
+        Ok(readings)
+    }
+
     /// Sends load, past the proxy, until it is told to end.
     pub(crate) fn sender(&self, settings: &Settings, seed: u64) -> Result<Program, Failed> {
         let (rate, seed) = (format!("{}/s", settings.rate), (seed >> 12).to_string());
@@ -109,7 +127,7 @@ impl World {
         let mut args = words(&["run", "--brokers", &address, "--schema-registry", &self.registry]);
         args.extend(words(&["--group", &self.group, "--from", "earliest", "--join", &join]));
         args.extend(words(&["--sink", "kafka", "--summary", "json", "--delivery", &settings.delivery]));
-        if settings.kafka_client.as_deref() != Some("native") {
+        if settings.kafka_client != "native" {
             // A reply that never comes is to be given up within a plan's time.
             args.extend(words(&["-X", "socket.timeout.ms=10000"]));
         }
@@ -117,9 +135,7 @@ impl World {
         // may seem so.
         args.extend(words(&["--idle-after", "off"]));
         args.extend(plan.outer.then(|| "--outer".to_owned()));
-        if let Some(client) = &settings.kafka_client {
-            args.extend(words(&["--kafka-client", client]));
-        }
+        args.extend(words(&["--kafka-client", &settings.kafka_client]));
         args.extend(words(more));
         args.extend(self.topics());
         Program::start(&settings.binary, &args, &self.folder, name, self.clock)
@@ -162,11 +178,28 @@ fn script(name: &str, args: &[&str]) -> Result<(), Failed> {
 }
 
 /// The usual day of so few facilities that its event time runs twelve times as fast as the clock: windows
-/// open and close by the second.
+/// open and close by the second. Some readings come too late, some cannot be read: their copies are a part of
+/// the output.
 fn scenario(settings: &Settings) -> Result<Scenario, Failed> {
     let mut scenario = Scenario::named("normal").ok_or("no scenario `normal`")?;
     let facilities = settings.rate / 5;
     (scenario.facilities, scenario.wells, scenario.tanks) = (facilities, 2 * facilities, facilities);
+    scenario.shares = Shares { late: 0.005, poison: 0.005, ..scenario.shares };
+    scenario.late_by_ms = [12_000, 30_000];
+    // Each that is told at once and fits into the quarantine whole.
+    scenario.poison = vec![
+        Poison::BadMagic,
+        Poison::WrongType,
+        Poison::Truncated,
+        Poison::TrailingBytes,
+        Poison::Malformed,
+        Poison::BadUtf8,
+        Poison::NotFinite,
+        Poison::TimeTooOld,
+        Poison::TimeTooFarAhead,
+        Poison::EmptyValue,
+        Poison::Tombstone,
+    ];
     Ok(scenario)
 }
 

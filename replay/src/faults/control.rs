@@ -8,8 +8,8 @@ use wellstream_connectors::machine_clock::Deadline;
 
 use super::Api;
 use super::link::Link;
-use super::rule::{Action, Armed, Direction, Rule};
-use crate::limits::{PROXY_CONNECTIONS_MAX, PROXY_RULES_MAX};
+use super::rule::{Action, Armed, Direction, Kind, Rule};
+use crate::limits::{PROXY_CONNECTIONS_MAX, PROXY_REQUESTS_MAX, PROXY_RULES_MAX};
 
 /// A rule that was added.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -44,10 +44,11 @@ struct State {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Doom {
     Pass,
-    Delay(Duration),
+    Delay(RuleId, Duration),
     Hold(RuleId),
     Cut,
     Drop,
+    Refuse(i16),
 }
 
 impl Faults {
@@ -94,6 +95,23 @@ impl Faults {
         self.wait(time_max, |state| state.rules.get(&id).is_some_and(|armed| armed.fired > 0))
     }
 
+    /// Waits until a rule has passed on what it held or delayed: whether it has.
+    pub fn await_passed(&self, id: RuleId, time_max: Duration) -> bool {
+        self.wait(time_max, |state| state.rules.get(&id).is_some_and(|armed| armed.passed > 0))
+    }
+
+    /// Waits until the broker has answered a request that a rule held: the error code, where it is the end of
+    /// a transaction that was answered. `None`: no answer in time.
+    pub fn await_answer(&self, id: RuleId, time_max: Duration) -> Option<Option<i16>> {
+        self.wait(time_max, |state| state.rules.get(&id).is_some_and(|armed| !armed.answers.is_empty()));
+        self.lock().rules.get(&id).and_then(|armed| armed.answers.first().copied())
+    }
+
+    /// Replies that a rule held or delayed until their client had closed its connection.
+    pub fn too_late(&self, id: RuleId) -> u64 {
+        self.lock().rules.get(&id).map_or(0, |armed| armed.too_late)
+    }
+
     /// Waits until so many frames have passed since the start: whether they have.
     pub fn await_frames(&self, api: Api, direction: Direction, frames: u64, time_max: Duration) -> bool {
         self.wait(time_max, |state| state.passed(api, direction).0 >= frames)
@@ -129,19 +147,20 @@ impl Faults {
     }
 
     /// Takes note of a frame: what is to be done with it.
-    pub(super) fn judge(&self, api: Api, direction: Direction, client: Option<&str>, bytes: usize) -> Doom {
+    pub(super) fn judge(&self, kind: Kind<'_>, bytes: usize) -> Doom {
         let mut state = self.lock();
-        let passed = state.frames.entry((api, direction)).or_default();
+        let passed = state.frames.entry((kind.api, kind.direction)).or_default();
         *passed = (passed.0 + 1, passed.1 + bytes as u64);
         let mut doom = Doom::Pass;
         for (id, armed) in &mut state.rules {
             // Every rule counts what fits it; the first that acts decides.
-            if armed.fires(api, direction, client) && doom == Doom::Pass {
+            if armed.fires(kind) && doom == Doom::Pass {
                 doom = match armed.rule.action {
-                    Action::Delay(time) => Doom::Delay(time),
+                    Action::Delay(time) => Doom::Delay(*id, time),
                     Action::Hold => Doom::Hold(*id),
                     Action::Cut => Doom::Cut,
                     Action::Drop => Doom::Drop,
+                    Action::Refuse(code) => Doom::Refuse(code),
                 };
             }
         }
@@ -153,12 +172,32 @@ impl Faults {
     /// Waits as long as a frame must: nothing for most.
     pub(super) fn wait_out(&self, doom: Doom) {
         match doom {
-            Doom::Delay(time) => {
+            Doom::Delay(_, time) => {
                 self.wait(time, |_| false);
             }
             Doom::Hold(id) => self.hold(id),
-            Doom::Pass | Doom::Cut | Doom::Drop => {}
+            Doom::Pass | Doom::Cut | Doom::Drop | Doom::Refuse(_) => {}
         }
+    }
+
+    /// What a rule kept back has gone on; `too_late`: to nobody.
+    pub(super) fn passed_on(&self, doom: Doom, too_late: bool) {
+        let (Doom::Delay(id, _) | Doom::Hold(id)) = doom else { return };
+        if let Some(armed) = self.lock().rules.get_mut(&id) {
+            armed.passed += 1;
+            armed.too_late += u64::from(too_late);
+        }
+        self.shared.changed.notify_all();
+    }
+
+    /// A request that a rule held was answered.
+    pub(super) fn answered(&self, id: RuleId, code: Option<i16>) {
+        if let Some(armed) = self.lock().rules.get_mut(&id)
+            && armed.answers.len() < PROXY_REQUESTS_MAX
+        {
+            armed.answers.push(code);
+        }
+        self.shared.changed.notify_all();
     }
 
     fn hold(&self, id: RuleId) {

@@ -4,7 +4,10 @@ use std::io::{self, Read, Write};
 use std::sync::Arc;
 
 use super::Api;
-use crate::limits::PROXY_REWRITE_BYTES_MAX;
+use super::control::RuleId;
+use super::rule::{Direction, Kind};
+use super::transaction::commits;
+use crate::limits::{PROXY_HELD_BYTES_MAX, PROXY_REWRITE_BYTES_MAX};
 
 /// What the head of a request says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,6 +16,17 @@ pub(super) struct Request {
     pub(super) version: i16,
     pub(super) correlation: i32,
     pub(super) client: Option<Arc<str>>,
+    /// Of an end of a transaction: whether it commits.
+    pub(super) commit: Option<bool>,
+    /// The rule that held it.
+    pub(super) held_by: Option<RuleId>,
+}
+
+impl Request {
+    /// As rules know it, or the reply to it.
+    pub(super) fn kind(&self, direction: Direction) -> Kind<'_> {
+        Kind { api: self.api, direction, client: self.client.as_deref(), commit: self.commit }
+    }
 }
 
 /// A frame whose head was read.
@@ -41,7 +55,13 @@ impl Frame {
             }
         }
         let (api, version) = (Api(i16::from_be_bytes([a, b])), i16::from_be_bytes([c, d]));
-        Ok(Some((Request { api, version, correlation: i32::from_be_bytes([e, f, g, h]), client }, frame)))
+        let correlation = i32::from_be_bytes([e, f, g, h]);
+        let mut request = Request { api, version, correlation, client, commit: None, held_by: None };
+        if api == Api::END_TXN {
+            frame.keep(from, PROXY_HELD_BYTES_MAX)?;
+            request.commit = commits(version, frame.body());
+        }
+        Ok(Some((request, frame)))
     }
 
     /// A reply's head and its correlation id; `None` at the end of the connection.
@@ -54,6 +74,11 @@ impl Frame {
     /// All of it, bytes, its length field included.
     pub(super) fn len(&self) -> usize {
         self.bytes.len() + self.rest
+    }
+
+    /// What was read of it behind its length.
+    pub(super) fn body(&self) -> &[u8] {
+        &self.bytes[4..]
     }
 
     fn begin(from: &mut impl Read, head: usize) -> io::Result<Option<Frame>> {
@@ -138,12 +163,14 @@ mod tests {
 
     #[test]
     fn a_request_tells_who_asks_for_what() {
-        let body = [&[0, 26, 0, 5, 0, 0, 1, 0, 0, 2][..], b"ws", &[9; 50_000]].concat();
+        let body = [&[0, 24, 0, 5, 0, 0, 1, 0, 0, 2][..], b"ws", &[9; 50_000]].concat();
         let bytes = framed(&body);
         let mut from = &bytes[..];
         let (request, frame) = Frame::request(&mut from).unwrap().unwrap();
         let client = Some(Arc::from("ws"));
-        assert_eq!(request, Request { api: Api::END_TXN, version: 5, correlation: 256, client });
+        let api = Api::ADD_PARTITIONS_TO_TXN;
+        let expected = Request { api, version: 5, correlation: 256, client, commit: None, held_by: None };
+        assert_eq!(request, expected);
         assert_eq!(frame.rest, 50_000);
         let mut out = Vec::new();
         frame.pass(&mut from, &mut out).unwrap();

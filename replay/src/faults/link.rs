@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::control::{Doom, Faults};
 use super::frame::{Frame, Request};
-use super::rewrite::{Addresses, rewrite};
+use super::rewrite::{Addresses, RewriteError, rewrite};
+use super::transaction::{end_code, refuse};
 use super::{Api, Direction};
 use crate::limits::{PROXY_HELD_BYTES_MAX, PROXY_REQUESTS_MAX, PROXY_REWRITE_BYTES_MAX};
 
@@ -26,6 +27,8 @@ struct Asked {
     requests: VecDeque<Request>,
     /// The client has closed: the link lasts until the last reply is there, so that the broker still obeys.
     client_gone: bool,
+    /// A request is kept back: it is to reach the broker whatever becomes of the client.
+    is_holding: bool,
 }
 
 impl Link {
@@ -48,20 +51,25 @@ impl Link {
     /// Either end broke.
     pub(super) fn requests(&self, faults: &Faults) -> io::Result<()> {
         let (mut from, mut to) = (&self.client, &self.broker);
-        while let Some((request, mut frame)) = Frame::request(&mut from)? {
-            let doom = faults.judge(request.api, Direction::Request, request.client.as_deref(), frame.len());
+        while let Some((mut request, mut frame)) = next_request(&mut from)? {
+            let doom = faults.judge(request.kind(Direction::Request), frame.len());
             match doom {
                 Doom::Cut => return Err(io::ErrorKind::ConnectionAborted.into()),
                 Doom::Drop => {
                     frame.skip(&mut from)?;
                     continue;
                 }
-                Doom::Delay(_) | Doom::Hold(_) => frame.keep(&mut from, PROXY_HELD_BYTES_MAX)?,
-                Doom::Pass => {}
+                Doom::Delay(..) | Doom::Hold(_) => frame.keep(&mut from, PROXY_HELD_BYTES_MAX)?,
+                Doom::Pass | Doom::Refuse(_) => {}
+            }
+            if let Doom::Hold(id) = doom {
+                request.held_by = Some(id);
+                self.asked().is_holding = true;
             }
             faults.wait_out(doom);
             self.expect(request);
             frame.pass(&mut from, &mut to)?;
+            faults.passed_on(doom, false);
         }
         let mut asked = self.asked();
         asked.client_gone = true;
@@ -82,23 +90,37 @@ impl Link {
                 frame.pass(&mut from, &mut to)?;
                 continue;
             };
-            let doom = faults.judge(request.api, Direction::Reply, request.client.as_deref(), frame.len());
+            if let Some(id) = request.held_by {
+                frame.keep(&mut from, PROXY_HELD_BYTES_MAX)?;
+                let is_end = request.api == Api::END_TXN;
+                faults.answered(id, is_end.then(|| end_code(request.version, frame.body())).flatten());
+            }
+            let doom = faults.judge(request.kind(Direction::Reply), frame.len());
             match doom {
                 Doom::Cut => return Err(io::ErrorKind::ConnectionAborted.into()),
                 Doom::Drop => frame.skip(&mut from)?,
                 doom => {
-                    if doom != Doom::Pass {
+                    if doom != Doom::Pass || self.asked().is_holding {
                         frame.keep(&mut from, PROXY_HELD_BYTES_MAX)?;
                     }
                     faults.wait_out(doom);
-                    let passed = self.pass_reply(&request, frame, addresses);
-                    if !self.asked().client_gone {
+                    let passed = match doom {
+                        Doom::Refuse(code) => self.refuse(&request, frame, code),
+                        _ => self.pass_reply(&request, frame, addresses),
+                    };
+                    let mut asked = self.asked();
+                    // Whoever was killed does not say so to a thread that keeps its request back.
+                    asked.client_gone |= passed.is_err() && asked.is_holding;
+                    let is_too_late = asked.client_gone;
+                    drop(asked);
+                    faults.passed_on(doom, is_too_late);
+                    if !is_too_late {
                         passed?;
                     }
                 }
             }
             let asked = self.asked();
-            if asked.client_gone && asked.requests.is_empty() {
+            if asked.client_gone && asked.requests.is_empty() && !asked.is_holding {
                 return Ok(());
             }
         }
@@ -114,12 +136,22 @@ impl Link {
             return frame.pass(&mut from, &mut to);
         }
         let reply = frame.whole(&mut from)?;
-        let reply = rewrite(request.api, request.version, reply, addresses).map_err(|error| {
+        self.write_reply(rewrite(request.api, request.version, reply, addresses))
+    }
+
+    /// Something else than the broker said.
+    fn refuse(&self, request: &Request, frame: Frame, code: i16) -> io::Result<()> {
+        let reply = frame.whole(&mut &self.broker)?;
+        self.write_reply(refuse(request.api, request.version, &reply, code))
+    }
+
+    fn write_reply(&self, reply: Result<Vec<u8>, RewriteError>) -> io::Result<()> {
+        let reply = reply.map_err(|error| {
             tracing::error!("{error}");
             io::Error::new(io::ErrorKind::InvalidData, error)
         })?;
         let length = u32::try_from(reply.len()).map_err(io::Error::other)?;
-        to.write_all(&[&length.to_be_bytes()[..], &reply].concat())
+        (&self.client).write_all(&[&length.to_be_bytes()[..], &reply].concat())
     }
 
     fn expect(&self, request: Request) {
@@ -128,6 +160,7 @@ impl Link {
             asked.requests.pop_front();
         }
         asked.requests.push_back(request);
+        asked.is_holding = false;
     }
 
     fn answered(&self, correlation: i32) -> Option<Request> {
@@ -138,6 +171,15 @@ impl Link {
 
     fn asked(&self) -> MutexGuard<'_, Asked> {
         self.asked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The next request. A client that was killed may end its connection by a reset: no more than an end, so that
+/// what it has sent before is obeyed.
+fn next_request(from: &mut &TcpStream) -> io::Result<Option<(Request, Frame)>> {
+    match Frame::request(from) {
+        Err(error) if error.kind() == io::ErrorKind::ConnectionReset => Ok(None),
+        read => read,
     }
 }
 

@@ -17,6 +17,8 @@ pub struct Rule {
     pub action: Action,
     /// Only of clients that call themselves so; `None`: of all.
     pub client: Option<String>,
+    /// Only ends of transactions that commit (true) or abort (false), and replies to these.
+    pub commit: Option<bool>,
 }
 
 /// Which way a frame goes.
@@ -57,13 +59,16 @@ pub enum Action {
     Cut,
     /// It is swallowed, and the connection stays open: the client waits in vain.
     Drop,
+    /// The reply says this error code instead of what the broker said, which has obeyed. Of offsets in a
+    /// transaction only; any other reply ends its connection.
+    Refuse(i16),
 }
 
 impl Rule {
     /// The n-th frame, from 1.
     #[must_use]
     pub fn nth(api: Api, direction: Direction, nth: u64, action: Action) -> Rule {
-        Rule { api: Some(api), direction, when: When::Nth(nth), action, client: None }
+        Rule { api: Some(api), direction, when: When::Nth(nth), action, client: None, commit: None }
     }
 
     /// Every frame.
@@ -75,7 +80,8 @@ impl Rule {
     /// Frames of any API, each with this probability.
     #[must_use]
     pub fn any(direction: Direction, probability: f64, seed: u64, action: Action) -> Rule {
-        Rule { api: None, direction, when: When::Chance { probability, seed }, action, client: None }
+        let when = When::Chance { probability, seed };
+        Rule { api: None, direction, when, action, client: None, commit: None }
     }
 
     /// Only frames of a client that calls itself so.
@@ -83,6 +89,22 @@ impl Rule {
     pub fn of_client(self, client: &str) -> Rule {
         Rule { client: Some(client.to_owned()), ..self }
     }
+
+    /// Only ends of transactions that commit, or that abort.
+    #[must_use]
+    pub fn of_end(self, commit: bool) -> Rule {
+        Rule { commit: Some(commit), ..self }
+    }
+}
+
+/// What a rule knows a frame by.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Kind<'a> {
+    pub(super) api: Api,
+    pub(super) direction: Direction,
+    pub(super) client: Option<&'a str>,
+    /// Of an end of a transaction: whether it commits.
+    pub(super) commit: Option<bool>,
 }
 
 /// A rule at work.
@@ -97,6 +119,12 @@ pub(super) struct Armed {
     pub(super) holding: usize,
     /// Holds no more.
     pub(super) released: bool,
+    /// Frames that it held or delayed and that have gone on since.
+    pub(super) passed: u64,
+    /// Replies among them whose client had closed its connection.
+    pub(super) too_late: u64,
+    /// How requests that it held were answered.
+    pub(super) answers: Vec<Option<i16>>,
     draws: fastrand::Rng,
 }
 
@@ -104,15 +132,17 @@ impl Armed {
     pub(super) fn new(rule: Rule) -> Armed {
         let seed = if let When::Chance { seed, .. } = rule.when { seed } else { 0 };
         let draws = fastrand::Rng::with_seed(seed);
-        Armed { rule, seen: 0, fired: 0, holding: 0, released: false, draws }
+        let answers = Vec::new();
+        Armed { rule, seen: 0, fired: 0, holding: 0, released: false, passed: 0, too_late: 0, answers, draws }
     }
 
     /// Whether it is this frame's turn.
-    pub(super) fn fires(&mut self, api: Api, direction: Direction, client: Option<&str>) -> bool {
-        let Rule { api: of, direction: way, client: who, .. } = &self.rule;
-        let fits = of.is_none_or(|of| of == api)
-            && *way == direction
-            && who.as_deref().is_none_or(|who| Some(who) == client)
+    pub(super) fn fires(&mut self, kind: Kind<'_>) -> bool {
+        let Rule { api, direction, client, commit, .. } = &self.rule;
+        let fits = api.is_none_or(|api| api == kind.api)
+            && *direction == kind.direction
+            && client.as_deref().is_none_or(|client| Some(client) == kind.client)
+            && commit.is_none_or(|commit| Some(commit) == kind.commit)
             && !(self.released && self.rule.action == Action::Hold);
         if !fits {
             return false;
@@ -134,8 +164,17 @@ mod tests {
 
     fn fired(rule: Rule, frames: &[(Api, Direction, Option<&str>)]) -> Vec<usize> {
         let mut armed = Armed::new(rule);
+        let kind = |(api, direction, client)| Kind { api, direction, client, commit: None };
         let places = frames.iter().enumerate();
-        places.filter(|(_, (api, way, who))| armed.fires(*api, *way, *who)).map(|(place, _)| place).collect()
+        places.filter(|(_, frame)| armed.fires(kind(**frame))).map(|(place, _)| place).collect()
+    }
+
+    #[test]
+    fn an_abort_is_told_from_a_commit() {
+        let mut armed = Armed::new(Rule::nth(Api::END_TXN, Direction::Reply, 2, Action::Cut).of_end(false));
+        let ends = [Some(true), Some(false), None, Some(true), Some(false), Some(false)];
+        let kind = |commit| Kind { api: Api::END_TXN, direction: Direction::Reply, client: None, commit };
+        assert_eq!(ends.map(|commit| armed.fires(kind(commit))), [false, false, false, false, true, false]);
     }
 
     #[test]

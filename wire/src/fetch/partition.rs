@@ -176,3 +176,52 @@ impl Partition {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::batch::{BatchWriter, Compression, Stamp};
+
+    /// Three batches of four records each, one offset for each.
+    fn fetched() -> Fetched {
+        let mut records = Vec::new();
+        for base in [0_i64, 4, 8] {
+            let begin = records.len();
+            let mut writer = BatchWriter::default();
+            (0..4).for_each(|_| writer.push(0, None, Some(b"x"), &[]));
+            writer.finish(Compression::None, Stamp::default(), &mut records).unwrap();
+            records[begin..begin + 8].copy_from_slice(&base.to_be_bytes());
+        }
+        Fetched { records: Bytes::from(records), aborted: Vec::new(), end: 12 }
+    }
+
+    /// What is shown of at most `shown_max` records, of which `take` are taken.
+    fn shown(partition: &mut Partition, shown_max: usize, take: usize) -> Vec<i64> {
+        let mut offsets = Vec::new();
+        let taken = partition.show(Crc::Checked, &mut |run| {
+            offsets.extend(run.map(|record| record.unwrap().offset).take(shown_max));
+            let taken = take.min(offsets.len());
+            (taken, taken.checked_sub(1).map_or(0, |last| offsets[last] + 1))
+        });
+        assert_eq!(taken.map(Result::unwrap).unwrap_or_default(), take.min(offsets.len()));
+        offsets
+    }
+
+    /// Whatever was taken of what was shown, however often: nothing taken is shown again.
+    #[test]
+    fn what_was_taken_never_comes_again() {
+        for (first, second) in (1..12).flat_map(|first| (0..12).map(move |second| (first, second))) {
+            let mut partition = Partition::new(0, 0, 0, 1 << 20, Unpacker::new(1 << 20));
+            partition.put(fetched(), 1 << 20).unwrap();
+            // All of it, which ends inside a batch; then a part; then, twice, nothing.
+            assert_eq!(shown(&mut partition, first, first), (0..).take(first).collect::<Vec<_>>());
+            let taken = (first + second).min(12);
+            let rest = |from: usize| (from..12).map(|offset| offset as i64).collect::<Vec<_>>();
+            assert_eq!(shown(&mut partition, 12, second), rest(first));
+            for take in [0, 0, 12] {
+                assert_eq!(shown(&mut partition, 12, take), rest(taken), "{first}, then {second}");
+            }
+            assert_eq!(partition.position, 12);
+        }
+    }
+}

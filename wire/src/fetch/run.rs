@@ -150,7 +150,8 @@ impl<'f> Iterator for Run<'f> {
                     Some(Err(error)) => return self.fail(error),
                     None => {
                         self.at += current.bytes;
-                        self.reached = current.next_offset;
+                        // The rest of a batch that was resumed may lie below what was taken since.
+                        self.reached = current.next_offset.max(self.reached);
                         self.is_over |= current.is_packed;
                         self.current = None;
                     }

@@ -140,7 +140,10 @@ impl<'j, 's> Prepared<'j, 's> {
             (self.connection, truth, self.starts) =
                 again(job, &self.reader, (&self.client, &self.names), self.outputs)?;
             self.sink.sink_mut().set_truth(truth);
-            self.bound();
+            // A live run has no ends: its log goes on.
+            if job.settings.until_end {
+                self.bound();
+            }
         }
     }
 }
