@@ -10,6 +10,7 @@ pub mod choice;
 mod produce_options;
 mod outputs;
 pub mod sink;
+pub mod transactions;
 
 use std::sync::Arc;
 
