@@ -7,7 +7,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::settings::{CONFIG, INSPECT, QUARANTINE, RECORD, REPLAY, RUN, SCHEMA, TOPICS};
+use crate::settings::{
+    CONFIG, INSPECT, QUARANTINE, RECORD, REPLAY, RUN, SCHEMA, Span, TOPICS, TXN, TXN_ABORT,
+};
 use flags::Flags;
 
 /// Joins well and tank readings per facility, scores the risk, raises alarms.
@@ -51,6 +53,9 @@ pub(crate) enum Command {
     /// Records that could not be read or came late
     #[command(subcommand)]
     Quarantine(QuarantineCommand),
+    /// Transactions on the brokers
+    #[command(subcommand)]
+    Txn(TxnCommand),
     /// Prints the effective settings, where each came from, without secrets
     Config(ConfigArgs),
 }
@@ -120,6 +125,48 @@ pub(crate) struct ReplayArgs {
     /// Settings.
     #[command(flatten)]
     pub(crate) flags: Flags<QUARANTINE>,
+}
+
+/// `wellstream txn`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum TxnCommand {
+    /// Lists transactional ids with what is open, or was lately, and marks what hangs
+    #[command(after_help = TXN_EXAMPLES)]
+    List(TxnListArgs),
+    /// Aborts what is open under a transactional id; whoever holds the id cannot go on
+    #[command(after_help = TXN_EXAMPLES)]
+    Abort(TxnAbortArgs),
+}
+
+/// `wellstream txn list`.
+#[derive(Debug, Args)]
+pub(crate) struct TxnListArgs {
+    /// Only transactional ids that begin with this
+    #[arg(long, value_name = "PREFIX", default_value = "", hide_default_value = true)]
+    pub(crate) id: String,
+    /// Only those with an open transaction
+    #[arg(long)]
+    pub(crate) open: bool,
+    /// Call open ones hanging that are older than this [default: each one's own time-out]
+    #[arg(long, value_name = "SPAN")]
+    pub(crate) older_than: Option<Span>,
+    /// One JSON object a line instead of a table
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Settings.
+    #[command(flatten)]
+    pub(crate) flags: Flags<TXN>,
+}
+
+/// `wellstream txn abort`.
+#[derive(Debug, Args)]
+pub(crate) struct TxnAbortArgs {
+    /// Do it; without this, only says what would be done
+    #[arg(long)]
+    pub(crate) yes: bool,
+    /// Settings.
+    #[command(flatten)]
+    pub(crate) flags: Flags<TXN_ABORT>,
 }
 
 /// `wellstream replay`.
@@ -283,3 +330,10 @@ Examples:
   wellstream record day.avro --brokers localhost:9092 --schema-registry http://localhost:8081 --until-end
   wellstream record hour.avro --brokers localhost:9092 --from latest --duration 1h
   wellstream record alarms.avro --brokers localhost:9092 --topic facility-alerts --until-end";
+
+const TXN_EXAMPLES: &str = "\
+Examples:
+  wellstream txn list --brokers localhost:9092 --id wellstream-
+  wellstream txn list --brokers localhost:9092 --open --older-than 1m --json
+  wellstream txn abort --brokers localhost:9092 --transactional-id wellstream-a       says what it would do
+  wellstream txn abort --brokers localhost:9092 --transactional-id wellstream-a --yes";

@@ -10,10 +10,11 @@ mod gate;
 mod topics;
 mod schema;
 mod quarantine;
+mod txn;
 
 use std::path::{Path, PathBuf};
 
-use crate::args::{Cli, Command, QuarantineCommand, SchemaCommand, TopicsCommand};
+use crate::args::{Cli, Command, QuarantineCommand, SchemaCommand, TopicsCommand, TxnCommand};
 use crate::exit::Failure;
 use crate::logs;
 use crate::settings::{FILE_VARIABLE, Loaded};
@@ -41,6 +42,8 @@ pub(crate) fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Quarantine(QuarantineCommand::Replay(args)) => {
             quarantine::replay(&prepare(&args.flags.given)?.settings, &args.filter, args.yes)
         }
+        Command::Txn(TxnCommand::List(args)) => txn::list(&prepare(&args.flags.given)?.settings, &args),
+        Command::Txn(TxnCommand::Abort(args)) => txn::abort(&prepare(&args.flags.given)?.settings, args.yes),
     }
 }
 

@@ -17,7 +17,7 @@ use wellstream_connectors::MachineClock;
 use wellstream_core::engine::{CommitOutcome, EpochOffsets, Output, Sink, SinkError, Wants};
 
 use board::Board;
-pub(crate) use text::{clean, per_s, thousands, utc};
+pub(crate) use text::{ALERT, age, clean, per_s, thousands, utc};
 
 /// Which stream the table goes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -15,7 +15,9 @@ use serde::{Deserialize, Serialize};
 use wellstream_connectors::kafka::{KafkaError, KafkaSettings};
 use wellstream_core::rules::{JoinMode, Rules, RulesError};
 
-pub(crate) use keys::{CONFIG, INSPECT, KEYS, LATER, QUARANTINE, RECORD, REPLAY, RUN, SCHEMA, TOPICS};
+pub(crate) use keys::{
+    CONFIG, INSPECT, KEYS, LATER, QUARANTINE, RECORD, REPLAY, RUN, SCHEMA, TOPICS, TXN, TXN_ABORT,
+};
 pub(crate) use kind::Kind;
 pub(crate) use layers::FILE_VARIABLE;
 pub(crate) use rules::RulesSettings;

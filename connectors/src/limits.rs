@@ -80,6 +80,10 @@ pub const TRANSACTION_REQUEST_TIMEOUT: Duration = Duration::from_secs(3);
 /// ended meanwhile, and a coordinator that has just started reads its log.
 pub const PRODUCER_READY_TIMEOUT: Duration = Duration::from_secs(60);
 
+/// How long an operator's question waits for a transaction that is being ended: that takes milliseconds,
+/// unless partitions cannot be reached.
+pub const ENDING_GRACE: Duration = Duration::from_secs(5);
+
 /// Rows queued by one call.
 pub const PRODUCE_RECORDS: usize = 1_024;
 

@@ -11,6 +11,7 @@ mod produce_options;
 mod pulse;
 mod outputs;
 pub mod sink;
+pub mod transactions;
 
 use std::sync::Arc;
 

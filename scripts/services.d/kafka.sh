@@ -1,7 +1,8 @@
 # Sourced by scripts/services and scripts/kafka-tool: Apache Kafka, one KRaft node, from its Maven artifacts.
 # shellcheck shell=bash disable=SC2034,SC2154
 
-KAFKA_VERSION=4.1.0
+KAFKA_DEFAULT_VERSION=4.1.0
+KAFKA_VERSION=${WELLSTREAM_KAFKA_VERSION:-$KAFKA_DEFAULT_VERSION}
 KAFKA_PORT=${WELLSTREAM_KAFKA_PORT:-$((19092 + SHIFT))}
 KAFKA_CONTROLLER_PORT=${WELLSTREAM_KAFKA_CONTROLLER_PORT:-$((19093 + SHIFT))}
 KAFKA_SASL_PORT=${WELLSTREAM_KAFKA_SASL_PORT:-$((19094 + SHIFT))}
@@ -9,7 +10,7 @@ KAFKA_TLS_PORT=${WELLSTREAM_KAFKA_TLS_PORT:-$((19095 + SHIFT))}
 KAFKA_LIB=$CACHE/kafka-$KAFKA_VERSION/lib
 
 kafka_ports() { echo "$KAFKA_PORT $KAFKA_CONTROLLER_PORT $KAFKA_SASL_PORT $KAFKA_TLS_PORT"; }
-kafka_where() { echo "127.0.0.1:$KAFKA_PORT (SASL/PLAIN, user wellstream: 127.0.0.1:$KAFKA_SASL_PORT)"; }
+kafka_where() { echo "127.0.0.1:$KAFKA_PORT (version $KAFKA_VERSION; SASL/PLAIN, user wellstream: 127.0.0.1:$KAFKA_SASL_PORT)"; }
 
 # About 54 MB, once per machine.
 kafka_install() {
@@ -17,9 +18,10 @@ kafka_install() {
   [ -d "$KAFKA_LIB" ] && return 0
   ensure mvn maven
   say "kafka: fetching version $KAFKA_VERSION into $CACHE (once)"
-  local part=$CACHE/kafka-$KAFKA_VERSION.part.$$
+  local part=$CACHE/kafka-$KAFKA_VERSION.part.$$ profile=()
+  case $KAFKA_VERSION in [0-3].*) profile=(-P before-4) ;; esac
   mkdir -p "$part"
-  maven_run -f "$HERE/services.d/kafka-pom.xml" -Dkafka.version="$KAFKA_VERSION" \
+  maven_run ${profile[@]+"${profile[@]}"} -f "$HERE/services.d/kafka-pom.xml" -Dkafka.version="$KAFKA_VERSION" \
     dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory="$part/lib"
   keep_part "$part" "$CACHE/kafka-$KAFKA_VERSION"
 }
@@ -28,11 +30,25 @@ kafka_install() {
 kafka_prepare() {
   local dir=$1
   kafka_certificate "$dir"
-  kafka_settings "$dir" >"$dir/server.properties"
-  [ -f "$dir/data/meta.properties" ] && return 0
+  kafka_settings "$dir" "$(kafka_data "$dir")" >"$dir/server.properties"
+  echo "$KAFKA_VERSION" >"$dir/version"
+  [ -f "$(kafka_data "$dir")/meta.properties" ] && return 0
   kafka_java kafka.tools.StorageTool format --standalone --config "$dir/server.properties" \
     --cluster-id "$KAFKA_CLUSTER_ID" >"$dir/format.log" 2>&1 ||
-    { tail -n 20 "$dir/format.log" >&2; die "kafka: could not format $dir/data"; }
+    { tail -n 20 "$dir/format.log" >&2; die "kafka: could not format $(kafka_data "$dir")"; }
+}
+
+# Another version than the default has its data apart: neither could read the other's.
+kafka_data() {
+  if [ "$KAFKA_VERSION" = "$KAFKA_DEFAULT_VERSION" ]; then echo "$1/data"; else echo "$1/data-$KAFKA_VERSION"; fi
+}
+
+# Whether the broker that is up is the one that is asked for.
+kafka_fits() {
+  local running
+  running=$(cat "$1/version" 2>/dev/null || echo "$KAFKA_DEFAULT_VERSION")
+  [ "$running" = "$KAFKA_VERSION" ] ||
+    die "kafka: version $running is up, $KAFKA_VERSION is asked for; first: scripts/services down kafka"
 }
 
 # A certificate of its own for 127.0.0.1, which tests believe by ca.pem. Its password guards nothing.
@@ -79,7 +95,7 @@ listener.name.tls.ssl.keystore.type=PKCS12
 listener.name.tls.ssl.keystore.location=$1/tls.p12
 listener.name.tls.ssl.keystore.password=wellstream
 listener.name.tls.ssl.key.password=wellstream
-log.dirs=$1/data
+log.dirs=$2
 offsets.topic.replication.factor=1
 transaction.state.log.replication.factor=1
 transaction.state.log.min.isr=1

@@ -4,7 +4,10 @@
 # begin_service NAME: installs, prepares and launches it, unless it is up; does not wait.
 begin_service() {
   local name=$1 dir=$STATE/$1 port
-  if service_pid "$name" >/dev/null; then return 0; fi
+  if service_pid "$name" >/dev/null; then
+    if [ "$name" = kafka ]; then kafka_fits "$dir"; fi
+    return 0
+  fi
   for port in $("${name}_ports"); do
     port_free "$port" || die "$name: port $port is taken by another process (another checkout's services?). Stop" \
       "it, or choose other ports, for instance WELLSTREAM_PORT_SHIFT=100"

@@ -1,4 +1,5 @@
-# Sourced by scripts/test and scripts/setup: what reads reports in tests, HdrHistogram's own tools and a browser.
+# Sourced by scripts/test and scripts/setup: what reads reports in tests (HdrHistogram's own tools, a browser), and what
+# writes topics in them.
 # shellcheck shell=bash disable=SC2154
 
 HDR_VERSION=2.2.2
@@ -7,6 +8,11 @@ HDR_HOME=$CACHE/hdrhistogram-$HDR_VERSION
 # want_readers: the browser, by whichever name it has here.
 want_readers() {
   browser >/dev/null || want chromium chromium
+}
+
+# want_writers: a JDK, for the producer in Java that tests run from its source.
+want_writers() {
+  want javac openjdk-17-jdk-headless
 }
 
 browser() { command -v chromium || command -v chromium-browser || command -v google-chrome; }

@@ -135,6 +135,14 @@ impl Cluster {
         Some(Broker { id, address: self.brokers.get(&id)?.clone() })
     }
 
+    /// All brokers that are known, by id.
+    pub fn brokers(&self) -> Vec<Broker> {
+        let known = self.brokers.iter();
+        let mut brokers: Vec<_> = known.map(|(id, at)| Broker { id: *id, address: at.clone() }).collect();
+        brokers.sort_by_key(|broker| broker.id);
+        brokers
+    }
+
     /// The connection that questions go over, made if there is none: also tells versions and features.
     ///
     /// # Errors

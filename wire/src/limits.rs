@@ -52,3 +52,7 @@ pub const UNPACKED_BYTES_KEPT: usize = 4 << 20;
 /// How long brokers may say that a topic or partition is not there until it counts as deleted: a broker that
 /// has just started, or a topic that was just made, takes a moment to be known.
 pub const UNKNOWN_GRACE: std::time::Duration = std::time::Duration::from_secs(5);
+
+/// Transactional ids that one question names: an answer of some hundred kilobytes at most, each with its
+/// partitions.
+pub const DESCRIBED_TRANSACTIONS: usize = 500;

@@ -9,7 +9,7 @@ use wellstream_connectors::kafka::quarantined::{Quarantined, Sender};
 use wellstream_core::record::{Fate, Reason};
 
 use crate::args::QuarantineFilter;
-use crate::console::{clean, thousands, utc};
+use crate::console::{age, clean, thousands, utc};
 use crate::exit::Failure;
 use crate::kafka;
 use crate::settings::Settings;
@@ -161,15 +161,6 @@ fn write_record(out: &mut impl Write, record: &Quarantined, now_ms: i64, json: b
         age(now_ms - record.quarantined_ms),
         if record.timestamp_ms < 0 { "-".to_owned() } else { utc(record.timestamp_ms) },
     )
-}
-
-fn age(ms: i64) -> String {
-    match ms / 1_000 {
-        s if s < 120 => format!("{s} s"),
-        s if s < 7_200 => format!("{} min", s / 60),
-        s if s < 172_800 => format!("{} h", s / 3_600),
-        s => format!("{} d", s / 86_400),
-    }
 }
 
 fn note_foreign(topic: &str, foreign: u64) {

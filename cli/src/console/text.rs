@@ -154,6 +154,16 @@ pub(crate) fn thousands(count: u64) -> String {
     out
 }
 
+/// How long ago, in the unit that is read at a glance.
+pub(crate) fn age(ms: i64) -> String {
+    match ms / 1_000 {
+        s if s < 120 => format!("{s} s"),
+        s if s < 7_200 => format!("{} min", s / 60),
+        s if s < 172_800 => format!("{} h", s / 3_600),
+        s => format!("{} d", s / 86_400),
+    }
+}
+
 /// A count in some seconds as a rate per second.
 pub(crate) fn per_s(count: u64, seconds: f64) -> u64 {
     let rate = (count as f64 / seconds.max(1e-3)).round();
@@ -179,7 +189,8 @@ fn behind(ms: i64) -> String {
 
 const BOLD: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();
-const ALERT: Style = Style::new().bold().fg_color(Some(anstyle::Color::Ansi(AnsiColor::Red)));
+/// What needs somebody's eye.
+pub(crate) const ALERT: Style = Style::new().bold().fg_color(Some(anstyle::Color::Ansi(AnsiColor::Red)));
 const CLEARED: Style = Style::new().fg_color(Some(anstyle::Color::Ansi(AnsiColor::Green)));
 
 #[cfg(test)]

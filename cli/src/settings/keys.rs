@@ -58,11 +58,16 @@ pub(crate) const QUARANTINE: u16 = 16;
 pub(crate) const RECORD: u16 = 256;
 /// `wellstream inspect`.
 pub(crate) const INSPECT: u16 = 512;
+/// `wellstream txn list`.
+pub(crate) const TXN: u16 = 1_024;
+/// `wellstream txn abort`.
+pub(crate) const TXN_ABORT: u16 = 2_048;
 /// `wellstream config`: every key.
 pub(crate) const CONFIG: u16 = 0xFFFF;
 
-const KAFKA: u16 = RUN | REPLAY | TOPICS | QUARANTINE | RECORD;
-const INPUTS: u16 = KAFKA | SCHEMA;
+const READERS: u16 = RUN | REPLAY | TOPICS | QUARANTINE | RECORD;
+const KAFKA: u16 = READERS | TXN | TXN_ABORT;
+const INPUTS: u16 = READERS | SCHEMA;
 const RULES: u16 = RUN | REPLAY;
 
 const fn key(
@@ -109,7 +114,7 @@ pub(crate) const KEYS: &[Key] = &[
     key("outer", Kind::Switch, Some("false"), RULES, "BOOL", "Readings without a partner become rows too (nearest and asof: wells only)"),
     key("kafka_client", Kind::Choice(&["auto", "native", "rdkafka"]), Some("auto"), RUN | REPLAY, "WHICH", "What fetches and produces: native, rdkafka, or auto: native where it covers brokers and -X"),
     key("delivery", Kind::Choice(&["exactly-once", "at-least-once"]), Some("exactly-once"), RUN | REPLAY, "HOW", "On Kafka: results and offsets in one transaction (exactly-once), or results first (at-least-once)"),
-    key("transactional_id", Kind::Text, None, RUN | REPLAY, "ID", "Under which transactions run; whoever starts with it ends what another one had open [default: wellstream-GROUP]"),
+    key("transactional_id", Kind::Text, None, RUN | REPLAY | TXN_ABORT, "ID", "Under which transactions run; whoever starts with it ends what another one had open [default: wellstream-GROUP]"),
     key("from", Kind::Start, Some("committed"), RUN | RECORD, "WHERE", "Where to start without a commit: committed (else earliest), earliest, latest or a time"),
     key("until_end", Kind::Switch, Some("false"), RUN | RECORD, "BOOL", "Stop at the end offsets found at the start, and decide every open row"),
     key("duration", Kind::Span, None, RUN | REPLAY | RECORD, "SPAN", "Stop after this time; what is open stays open (replay: length of the schedule, and everything is decided)"),

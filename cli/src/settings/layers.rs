@@ -240,7 +240,7 @@ fn located(text: &str, error: &toml::de::Error) -> String {
 pub(crate) const FILE_VARIABLE: &str = "WELLSTREAM_CONFIG";
 
 /// How the variables of scripts and tests begin.
-const SCRIPTS: [&str; 13] = [
+const SCRIPTS: [&str; 16] = [
     "WELLSTREAM_TEST_",
     "WELLSTREAM_SERVICES",
     "WELLSTREAM_SIZE",
@@ -251,6 +251,9 @@ const SCRIPTS: [&str; 13] = [
     "WELLSTREAM_KAFKA_PORT",
     "WELLSTREAM_KAFKA_CONTROLLER_PORT",
     "WELLSTREAM_KAFKA_SASL_PORT",
+    "WELLSTREAM_KAFKA_TLS_PORT",
+    "WELLSTREAM_KAFKA_VERSION",
+    "WELLSTREAM_KAFKA_SESSION_MS",
     "WELLSTREAM_KAFKA_HEAP",
     "WELLSTREAM_REGISTRY_PORT",
     "WELLSTREAM_REDIS_PORT",

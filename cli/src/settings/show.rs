@@ -6,7 +6,9 @@ use std::fmt::Write;
 use toml::Value;
 
 use super::Loaded;
-use super::keys::{CONFIG, INSPECT, KEYS, Key, QUARANTINE, RECORD, REPLAY, RUN, SCHEMA, TOPICS};
+use super::keys::{
+    CONFIG, INSPECT, KEYS, Key, QUARANTINE, RECORD, REPLAY, RUN, SCHEMA, TOPICS, TXN, TXN_ABORT,
+};
 use super::kind::Kind;
 use super::layers::{Origin, Set};
 use super::secret::{HIDDEN, hide_in_url, is_secret_property};
@@ -97,6 +99,8 @@ pub(crate) fn reference() -> String {
         ("topics", TOPICS),
         ("schema", SCHEMA),
         ("quarantine", QUARANTINE),
+        ("txn list", TXN),
+        ("txn abort", TXN_ABORT),
     ] {
         let flags: Vec<_> = KEYS
             .iter()
@@ -178,7 +182,8 @@ counts: `40,20,0`, in the file `[40, 20, 0]`. Switches: the flag alone says yes,
 
 What only steers a single call is a flag and nothing else: `config --reference`, of `report` `--out` and `--json`,
 of `gate` `--limit`, `--limit-time`, `--limit-memory`, `--limit-latency`, `--json`, `--markdown`,
-and of `quarantine` `--reason`, `--topic`, `--limit`, `--json`, `--yes`.
+of `quarantine` `--reason`, `--topic`, `--limit`, `--json`, `--yes`, of `txn list` `--id`, `--open`, `--older-than`,
+`--json`, and of `txn abort` `--yes`.
 
 Exit codes: 0 fine, 1 a verdict FAIL or a gate failed, 2 usage, 3 failure at run time, 4 measurement INVALID. A closed pipe is fine.
 ";
