@@ -48,6 +48,11 @@ pub(crate) fn connect(kafka: &KafkaSettings) -> Result<Connection, Failure> {
 
 /// The client that readings are fetched by, with a word about why.
 pub(crate) fn reader(settings: &Settings, kafka: &KafkaSettings) -> Result<Reader, Failure> {
+    client(settings, kafka, "readings are fetched")
+}
+
+/// The client for what is to be done, with a word about why.
+pub(crate) fn client(settings: &Settings, kafka: &KafkaSettings, what: &str) -> Result<Reader, Failure> {
     let choice = match settings.kafka_client {
         KafkaClient::Auto => ClientChoice::Auto,
         KafkaClient::Native => ClientChoice::Native,
@@ -55,7 +60,7 @@ pub(crate) fn reader(settings: &Settings, kafka: &KafkaSettings) -> Result<Reade
     };
     let reader = Reader::choose(kafka, choice).map_err(failure)?;
     let client = if reader.is_native { "native" } else { "rdkafka" };
-    tracing::info!("readings are fetched by the {client} client: {}", reader.why);
+    tracing::info!("{what} by the {client} client: {}", reader.why);
     Ok(reader)
 }
 

@@ -55,7 +55,7 @@ pub const BATCH_BYTES_MAX: usize = 1_000_000;
 /// run ends.
 pub const DELIVERY_TIMEOUT: Duration = Duration::from_secs(120);
 
-/// How long records wait for others to make a batch, as long as more of them come.
+/// How long records wait for others to make a batch, as long as more of them come; a sender's tick.
 pub const PRODUCE_LINGER: Duration = Duration::from_millis(2);
 
 /// How long a transaction may be open before its coordinator aborts it: many times what an epoch takes, and
@@ -68,6 +68,21 @@ pub const TRANSACTION_REQUEST_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long a producer id is waited for: what another program had open under the same transactional id is
 /// ended meanwhile, and a coordinator that has just started reads its log.
 pub const PRODUCER_READY_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// The shortest time between two ticks of a sender, whatever `linger.ms` says: more would be all the work.
+pub const SEND_TICK_MIN: Duration = Duration::from_micros(500);
+
+/// The longest time between two ticks of a sender: acknowledgements are told by them, too.
+pub const SEND_TICK_MAX: Duration = Duration::from_secs(1);
+
+/// Emptied batches that a sender keeps for those that are full before a tick.
+pub const SEND_SPARE_BATCHES: usize = 32;
+
+/// Records of a sender on one reading of the wall's clock.
+pub const SEND_STAMP_RECORDS: u32 = 64;
+
+/// Between two looks whether a sender has room again, or is done.
+pub const SEND_PAUSE: Duration = Duration::from_millis(1);
 
 /// Rows queued by one call.
 pub const PRODUCE_RECORDS: usize = 1_024;

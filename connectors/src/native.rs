@@ -10,6 +10,11 @@ pub mod choice;
 mod produce_options;
 mod outputs;
 pub mod sink;
+mod gather;
+mod carrier;
+pub mod sender;
+pub mod capture;
+pub mod either;
 
 use std::sync::Arc;
 
