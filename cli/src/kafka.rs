@@ -48,6 +48,11 @@ pub(crate) fn connect(kafka: &KafkaSettings) -> Result<Connection, Failure> {
 
 /// The client that readings are fetched by, with a word about why.
 pub(crate) fn reader(settings: &Settings, kafka: &KafkaSettings) -> Result<Reader, Failure> {
+    client(settings, kafka, "readings are fetched")
+}
+
+/// The client for what is to be done, with a word about why.
+pub(crate) fn client(settings: &Settings, kafka: &KafkaSettings, what: &str) -> Result<Reader, Failure> {
     let choice = match settings.kafka_client {
         KafkaClient::Auto => ClientChoice::Auto,
         KafkaClient::Native => ClientChoice::Native,
@@ -58,9 +63,9 @@ pub(crate) fn reader(settings: &Settings, kafka: &KafkaSettings) -> Result<Reade
     if reader.is_fallback && settings.delivery == Delivery::ExactlyOnce {
         // Its transactions have no epoch of their own each: a request of one that arrives late may be taken
         // for a part of the next.
-        tracing::warn!("readings and results go by the {client} client, with its transactions: {why}");
+        tracing::warn!("{what} by the {client} client, with its transactions: {why}");
     } else {
-        tracing::info!("readings are fetched by the {client} client: {why}");
+        tracing::info!("{what} by the {client} client: {why}");
     }
     Ok(reader)
 }

@@ -29,9 +29,9 @@ use wellstream_replay::trace::{BorrowedRecord, TraceWriter, read_trace};
 fn an_engine_here_puts_out_what_the_oracle_says() {
     let Some(world) = World::bare("replay-here") else { return };
     // Again and again into the same topics: each run begins where they end.
-    for mode in ["all", "nearest", "latest"] {
+    for (mode, client) in [("all", "native"), ("all", "rdkafka"), ("nearest", "native"), ("latest", "auto")] {
         let rate = ["--rate", "5k/s", "--duration", "3s", "--engine", "here", "--join", mode];
-        let report = verified(&world, &rate);
+        let report = verified(&world, &[&rate[..], &["--kafka-client", client]].concat());
         assert_eq!(report.load.target, "kafka");
         assert!(rows(&report) > 1_000, "{mode}: {}", rows(&report));
         let measured = report.series(report::Stage::EndToEnd).unwrap().ns.count;
@@ -50,7 +50,8 @@ fn an_engine_here_puts_out_what_the_oracle_says() {
 fn an_engine_elsewhere_puts_out_what_the_oracle_says() {
     let Some(world) = World::new("replay-external", 3) else { return };
     let engine = engine_elsewhere(&world, &[]);
-    let rate = ["--rate", "5k/s", "--duration", "3s", "--engine", "external"];
+    // The engine by one client, whoever sends and watches by the other.
+    let rate = ["--rate", "5k/s", "--duration", "3s", "--engine", "external", "--kafka-client", "rdkafka"];
     let report = verified(&world, &rate);
     assert_eq!(report.load.engine, "external");
     assert!(report.series(report::Stage::BrokerIn).is_none(), "nobody here sees what it takes");

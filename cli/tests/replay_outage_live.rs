@@ -46,16 +46,18 @@ fn disturbed(what: &str, more: &[&str], then: impl FnOnce(&Program)) -> Option<(
 #[ignore = "kills the broker that other tests use: scripts/outage"]
 fn a_measurement_that_breaks_off_keeps_what_it_measured() {
     let give_up = format!("message.timeout.ms={GIVE_UP_MS}");
-    let more = ["--engine", "here", "--verify", "-X", &give_up];
-    let Some((ended, report)) = disturbed("broken-off", &more, |_| {}) else { return };
-    let error = ended.error(4);
-    assert!(error.contains("the run broke off") && error.contains("timed out"), "{error}");
-    assert!(report.reasons[0].contains("the run broke off"), "{:?}", report.reasons);
-    // No verdict over a part: what is missing is the broker's fault.
-    assert_eq!(report.verdict, None);
-    assert!(report.result.outputs.as_ref().unwrap().rows > 100, "{:?}", report.result);
-    for stage in [Stage::EndToEnd, Stage::Decode, Stage::Commit] {
-        assert!(report.series(stage).unwrap().ns.count > 0, "{stage:?}");
+    for client in CLIENTS {
+        let more = ["--engine", "here", "--verify", "-X", &give_up, "--kafka-client", client];
+        let Some((ended, report)) = disturbed("broken-off", &more, |_| {}) else { return };
+        let error = ended.error(4);
+        assert!(error.contains("the run broke off") && error.contains("timed out"), "{client}: {error}");
+        assert!(report.reasons[0].contains("the run broke off"), "{client}: {:?}", report.reasons);
+        // No verdict over a part: what is missing is the broker's fault.
+        assert_eq!(report.verdict, None);
+        assert!(report.result.outputs.as_ref().unwrap().rows > 100, "{client}: {:?}", report.result);
+        for stage in [Stage::EndToEnd, Stage::Decode, Stage::Commit] {
+            assert!(report.series(stage).unwrap().ns.count > 0, "{client}: {stage:?}");
+        }
     }
 }
 
@@ -67,15 +69,17 @@ fn a_signal_ends_a_measurement_without_a_broker() {
         MachineClock::start().sleep(Duration::from_secs(3));
         replay.signal("INT");
     };
-    for engine in ["none", "here"] {
-        let what = format!("interrupted-{engine}");
-        let Some((ended, report)) = disturbed(&what, &["--engine", engine], interrupt) else { return };
-        assert!(ended.error(4).contains("not acknowledged"), "{engine}: {}", ended.stderr);
+    for (engine, client) in ["none", "here"].into_iter().flat_map(|engine| CLIENTS.map(|it| (engine, it))) {
+        let what = format!("interrupted-{engine}-{client}");
+        let more = ["--engine", engine, "--kafka-client", client];
+        let Some((ended, report)) = disturbed(&what, &more, interrupt) else { return };
+        assert!(ended.error(4).contains("not acknowledged"), "{what}: {}", ended.stderr);
         let reasons = &report.reasons;
-        assert!(reasons.iter().any(|reason| reason.contains("stopped after")), "{engine}: {reasons:?}");
+        assert!(reasons.iter().any(|reason| reason.contains("stopped after")), "{what}: {reasons:?}");
     }
 }
 
+const CLIENTS: [&str; 2] = ["native", "rdkafka"];
 /// Readings in one partition of six before the broker goes.
 const SENT_LEAST: i64 = 1_000;
 /// How long records wait for a broker, ms, instead of two minutes.

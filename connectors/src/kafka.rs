@@ -16,7 +16,7 @@ pub mod start;
 pub mod source;
 mod quarantine;
 pub(crate) mod patience;
-mod producer;
+pub(crate) mod producer;
 mod transaction;
 pub mod delivery;
 pub mod sink;

@@ -59,7 +59,7 @@ pub const BATCH_BYTES_MAX: usize = 1_000_000;
 /// run ends.
 pub const DELIVERY_TIMEOUT: Duration = Duration::from_secs(120);
 
-/// How long records wait for others to make a batch, as long as more of them come.
+/// How long records wait for others to make a batch, as long as more of them come; a sender's tick.
 pub const PRODUCE_LINGER: Duration = Duration::from_millis(2);
 
 /// How long a transaction may be open before its coordinator aborts it: many times what an epoch takes, and
@@ -83,6 +83,21 @@ pub const PRODUCER_READY_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long an operator's question waits for a transaction that is being ended: that takes milliseconds,
 /// unless partitions cannot be reached.
 pub const ENDING_GRACE: Duration = Duration::from_secs(5);
+
+/// The shortest time between two ticks of a sender, whatever `linger.ms` says: more would be all the work.
+pub const SEND_TICK_MIN: Duration = Duration::from_micros(500);
+
+/// The longest time between two ticks of a sender: acknowledgements are told by them, too.
+pub const SEND_TICK_MAX: Duration = Duration::from_secs(1);
+
+/// Emptied batches that a sender keeps for those that are full before a tick.
+pub const SEND_SPARE_BATCHES: usize = 32;
+
+/// Records of a sender on one reading of the wall's clock.
+pub const SEND_STAMP_RECORDS: u32 = 64;
+
+/// Between two looks whether a sender has room again, or is done.
+pub const SEND_PAUSE: Duration = Duration::from_millis(1);
 
 /// Rows queued by one call.
 pub const PRODUCE_RECORDS: usize = 1_024;

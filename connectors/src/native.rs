@@ -12,6 +12,11 @@ mod pulse;
 mod outputs;
 pub mod sink;
 pub mod transactions;
+mod gather;
+mod carrier;
+pub mod sender;
+pub mod capture;
+pub mod either;
 
 use std::sync::Arc;
 

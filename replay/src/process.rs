@@ -4,8 +4,12 @@ use std::fs;
 
 /// User and system time so far, seconds; zero where the system does not tell.
 pub fn cpu_s() -> f64 {
-    fs::read_to_string("/proc/self/stat").ok().and_then(|stat| cpu_ticks(&stat)).unwrap_or(0) as f64
-        / TICKS_PER_SECOND
+    fs::read_to_string("/proc/self/stat").map_or(0.0, |stat| cpu_s_of(&stat))
+}
+
+/// The same of a process whose `stat` line in /proc this is; zero where it is none.
+pub fn cpu_s_of(stat: &str) -> f64 {
+    cpu_ticks(stat).unwrap_or(0) as f64 / TICKS_PER_SECOND
 }
 
 /// The most memory that was ever resident, bytes; zero where the system does not tell.
@@ -44,6 +48,7 @@ mod tests {
         let stat = "42 (a) b) S 1 42 42 0 -1 4194560 100 0 0 0 250 50 0 0 20 0 1 0 100 1 1";
         assert_eq!(cpu_ticks(stat), Some(300));
         assert_eq!(cpu_ticks("nonsense"), None);
+        assert_eq!((cpu_s_of(stat), cpu_s_of("")), (3.0, 0.0));
     }
 
     #[test]

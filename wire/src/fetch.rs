@@ -200,6 +200,18 @@ impl Fetcher {
         }
     }
 
+    /// Waits until something may have come, at most this long; less where several brokers may answer.
+    pub fn wait(&mut self, time_max: Duration) {
+        let mut awaited = self.links.iter_mut().filter_map(Link::awaited);
+        let (first, has_more) = (awaited.next(), awaited.next().is_some());
+        match first {
+            // An error shows in the next drive, too.
+            Some(connection) if has_more => drop(connection.wait(time_max.min(WAIT_OF_MANY))),
+            Some(connection) => drop(connection.wait(time_max)),
+            None => self.clock.pause(time_max.min(WAIT_FOR_LEADERS)),
+        }
+    }
+
     /// Shows what comes next of the partition at this place of the starts: `show` says how many records of
     /// the run it takes, from its front, and the offset behind the last of them. The others come again.
     /// `None` where nothing is buffered.
@@ -328,3 +340,7 @@ impl Fetcher {
 
 /// A look at the sockets is not worth its system calls again so soon.
 const DRIVE_PAUSE_NS: u64 = 50_000;
+/// One of several sockets is waited for, so not for long.
+const WAIT_OF_MANY: Duration = Duration::from_micros(500);
+/// Leaders are asked for, and connected to, by others.
+const WAIT_FOR_LEADERS: Duration = Duration::from_millis(2);

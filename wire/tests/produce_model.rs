@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use fastrand::Rng;
+use wellstream_wire::batch::BatchWriter;
 use wellstream_wire::produce::{
     Appended, End, GroupOffsets, OffsetPlace, OwnRecord, Phase, ProduceSettings, ProducerState,
 };
@@ -204,12 +205,26 @@ fn idempotent_records_are_there_once_and_in_order() {
         let mut producer = ProducerState::new(settings(false));
         producer.add_topic("out", 3, usize::MAX);
         assert!(await_ready(&mut network, &mut producer, &mut rng, seed));
+        // Handed in one by one, or gathered elsewhere.
+        let mut gathered = vec![BatchWriter::default(); PARTITIONS];
         for number in 0..600_u64 {
             let place = usize::try_from(number).unwrap() % PARTITIONS;
-            let record = OwnRecord::Framed(b"key", [&number.to_be_bytes(), b"body"]);
-            assert_eq!(producer.append(place, 1, record, network.now_ns), Appended::Taken);
+            let value = [&number.to_be_bytes()[..], b"body"];
+            if seed % 2 == 0 {
+                let record = OwnRecord::Framed(b"key", value);
+                assert_eq!(producer.append(place, 1, record, network.now_ns), Appended::Taken);
+            } else {
+                gathered[place].push_framed(1, Some(b"key"), value);
+            }
+            if number == 599 || rng.u8(..10) == 0 {
+                for (place, batch) in gathered.iter_mut().enumerate() {
+                    producer.append_batch(place, batch, network.now_ns);
+                    assert!(batch.is_empty());
+                }
+            }
             network.step(&mut producer, &mut rng);
         }
+        assert!(producer.is_flushed() == (producer.records_left() == 0) && producer.records_left() <= 600);
         producer.flush(network.now_ns);
         for _ in 0..200_000 {
             network.step(&mut producer, &mut rng);
@@ -218,6 +233,7 @@ fn idempotent_records_are_there_once_and_in_order() {
             }
         }
         assert!(producer.is_flushed() && producer.bytes() == 0, "seed {seed}: {:?}", producer.phase());
+        assert_eq!(producer.records_left(), 0, "seed {seed}");
         for place in 0..PARTITIONS {
             let expected: Vec<u64> = (0..600).filter(|n| n % 3 == place as u64).collect();
             assert_eq!(network.broker.appended(place), expected, "seed {seed}, partition {place}");

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 
 use serde::Serialize;
 use wellstream_connectors::MachineClock;
-use wellstream_connectors::kafka::quarantined::{Quarantined, Sender};
+use wellstream_connectors::kafka::quarantined::Quarantined;
 use wellstream_core::record::{Fate, Reason};
 
 use crate::args::QuarantineFilter;
@@ -67,8 +67,16 @@ pub(crate) fn list(settings: &Settings, filter: &QuarantineFilter, json: bool) -
 /// Sends quarantined records back to the topics they came from.
 pub(crate) fn replay(settings: &Settings, filter: &QuarantineFilter, yes: bool) -> Result<(), Failure> {
     check(filter)?;
-    let connection = kafka::connect(&kafka::settings(settings, "quarantine replay")?)?;
-    let mut sender = if yes { Some(Sender::open(&connection).map_err(kafka::failure)?) } else { None };
+    let client = kafka::settings(settings, "quarantine replay")?;
+    let connection = kafka::connect(&client)?;
+    let topics = [settings.wells.as_str(), settings.tanks.as_str()];
+    let mut sender = match yes {
+        true => {
+            let reader = kafka::client(settings, &client, "records are sent")?;
+            Some(reader.sender(&connection, &topics).map_err(kafka::failure)?)
+        }
+        false => None,
+    };
     let (mut sent, mut left_out, mut elsewhere) = (0_usize, 0_u64, 0_u64);
     let mut result = Ok(());
     let foreign = connection
@@ -80,17 +88,17 @@ pub(crate) fn replay(settings: &Settings, filter: &QuarantineFilter, yes: bool) 
                 return ControlFlow::Break(());
             }
             // Headers decide where it goes, and anybody may have written them: only to the two input topics.
-            if record.topic != settings.wells && record.topic != settings.tanks {
+            let Some(topic) = topics.iter().position(|topic| *topic == record.topic) else {
                 elsewhere += 1;
                 return ControlFlow::Continue(());
-            }
+            };
             if record.left_out_bytes.is_some() {
                 left_out += 1;
                 return ControlFlow::Continue(());
             }
             sent += 1;
             if let Some(sender) = &mut sender {
-                result = sender.send((&record.topic, None), record.key.as_deref(), record.value.as_deref());
+                result = sender.send((topic, None), record.key.as_deref(), record.value.as_deref());
             }
             if result.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         })
@@ -100,7 +108,7 @@ pub(crate) fn replay(settings: &Settings, filter: &QuarantineFilter, yes: bool) 
     let count = thousands(sent as u64);
     match sender {
         Some(sender) => {
-            sender.finish().map_err(kafka::failure)?;
+            sender.finish_unless(&|| false).map_err(kafka::failure)?;
             writeln!(out, "{count} records sent back; they stay in {} as well", settings.quarantine)?;
         }
         None => writeln!(out, "{count} records would be sent back; do it with --yes")?,

@@ -112,7 +112,7 @@ pub(crate) const KEYS: &[Key] = &[
     key("keyed_by", Kind::Choice(&["sensor", "facility"]), Some("sensor"), RUN | REPLAY, "WHAT", "What the readings' topics are keyed by: sensor or facility"),
     key("join", Kind::Choice(&["all", "nearest", "asof", "latest"]), Some("all"), RULES, "MODE", "Which pairs become rows: all, nearest, asof or latest"),
     key("outer", Kind::Switch, Some("false"), RULES, "BOOL", "Readings without a partner become rows too (nearest and asof: wells only)"),
-    key("kafka_client", Kind::Choice(&["auto", "native", "rdkafka"]), Some("auto"), RUN | REPLAY, "WHICH", "What fetches and produces: native, rdkafka, or auto: native where it covers brokers and -X"),
+    key("kafka_client", Kind::Choice(&["auto", "native", "rdkafka"]), Some("auto"), RUN | REPLAY | QUARANTINE, "WHICH", "What fetches and produces: native, rdkafka, or auto: native where it covers brokers and -X"),
     key("delivery", Kind::Choice(&["exactly-once", "at-least-once"]), Some("exactly-once"), RUN | REPLAY, "HOW", "On Kafka: results and offsets in one transaction (exactly-once), or results first (at-least-once)"),
     key("transactional_id", Kind::Text, None, RUN | REPLAY | TXN_ABORT, "ID", "Under which transactions run; whoever starts with it ends what another one had open [default: wellstream-GROUP]"),
     key("from", Kind::Start, Some("committed"), RUN | RECORD, "WHERE", "Where to start without a commit: committed (else earliest), earliest, latest or a time"),

@@ -73,19 +73,29 @@ impl Connection {
     pub fn capture(&self, topics: &[String], from: From, is_bounded: bool) -> Result<Capture, KafkaError> {
         let mut starts = Vec::with_capacity(topics.len());
         for topic in topics {
-            let partitions = self.topic(topic)?.partitions;
-            let mut places = Vec::new();
-            for number in 0..partitions {
-                let (offset_next, end) = self.watermarks(topic, number)?;
-                places.push(Place { offset_next, end, open: true });
-            }
-            self.seek(topic, from, &mut places)?;
+            let mut places = self.places(topic, from)?;
             places.iter_mut().for_each(|place| place.open = !is_bounded || place.offset_next < place.end);
             starts.push((topic, places));
         }
         let open = starts.iter().flat_map(|(_, places)| places).filter(|place| place.open).count();
         let captures = starts.into_iter().map(|(topic, places)| self.capture_topic(topic, places, open));
         Ok(Capture { topics: captures.collect::<Result<_, _>>()?, is_bounded, first: 0 })
+    }
+
+    /// Where reading of each partition of a topic begins, and where it ends as of now.
+    pub(crate) fn capture_bounds(&self, topic: &str, from: From) -> Result<Vec<[i64; 2]>, KafkaError> {
+        let places = self.places(topic, from)?;
+        Ok(places.iter().map(|place| [place.offset_next, place.end]).collect())
+    }
+
+    fn places(&self, topic: &str, from: From) -> Result<Vec<Place>, KafkaError> {
+        let mut places = Vec::new();
+        for number in 0..self.topic(topic)?.partitions {
+            let (offset_next, end) = self.watermarks(topic, number)?;
+            places.push(Place { offset_next, end, open: true });
+        }
+        self.seek(topic, from, &mut places)?;
+        Ok(places)
     }
 
     fn capture_topic(

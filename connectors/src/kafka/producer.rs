@@ -135,14 +135,19 @@ pub(super) fn drain_unless(
         }
         check(producer)?;
         if patience.is_over() {
-            let left = producer.in_flight_count();
-            return Err(refuse(format!(
-                "{left} records are not acknowledged after {} s. Check that the brokers run and have enough \
-                 in-sync replicas",
-                bound.saturating_sub(began.left()).as_secs()
-            )));
+            let left = u64::from(producer.in_flight_count().unsigned_abs());
+            return Err(refuse(not_acknowledged(left, bound.saturating_sub(began.left()))));
         }
     }
+}
+
+/// What is told where waiting was no use.
+pub(crate) fn not_acknowledged(records: u64, waited: Duration) -> String {
+    format!(
+        "{records} records are not acknowledged after {} s. Check that the brokers run and have enough in-sync \
+         replicas",
+        waited.as_secs()
+    )
 }
 
 /// Serves reports and errors without waiting.

@@ -1,4 +1,4 @@
-//! Which client reads: the native one where it covers what is asked for, else librdkafka.
+//! Which client reads and writes: the native one where it covers what is asked for, else librdkafka.
 
 use wellstream_core::engine::Source;
 use wellstream_core::record::PartitionId;
@@ -6,9 +6,15 @@ use wellstream_wire::cluster::{Backoff, Cluster};
 use wellstream_wire::error::WireError;
 use wellstream_wire::fetch::{VERSION_MAX, VERSION_MIN, served};
 
+use super::capture::NativeCapture;
+use super::either::{EitherCapture, EitherSender};
+use super::sender::NativeSender;
 use super::{NativeSource, Unsupported, fetch_settings, options};
 use crate::MachineClock;
+use crate::kafka::quarantined::Sender;
 use crate::kafka::source::KafkaSource;
+use crate::kafka::start::From;
+use crate::kafka::topics::Connection;
 use crate::kafka::{KafkaError, KafkaSettings, TopicNames};
 use crate::machine_clock::Deadline;
 
@@ -23,7 +29,7 @@ pub enum ClientChoice {
     Rdkafka,
 }
 
-/// The client that reads, and why.
+/// The client that reads and writes, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reader {
     /// Whether it is the native one.
@@ -76,6 +82,38 @@ impl Reader {
             Box::new(NativeSource::open(settings, names, starts, partitions_total)?)
         } else {
             Box::new(KafkaSource::open(settings, names, starts, partitions_total)?)
+        })
+    }
+
+    /// Opens a sender to these topics.
+    ///
+    /// # Errors
+    /// A setting that the client refuses; by the native client also: a topic is missing, or no broker answers
+    /// in time.
+    pub fn sender(&self, connection: &Connection, topics: &[&str]) -> Result<EitherSender, KafkaError> {
+        Ok(if self.is_native {
+            EitherSender::Native(Box::new(NativeSender::open(connection, topics)?))
+        } else {
+            let topics = topics.iter().map(ToString::to_string).collect();
+            EitherSender::Rdkafka(Sender::open(connection)?, topics)
+        })
+    }
+
+    /// Starts to read these topics, all partitions of each; until their ends as of now if `is_bounded`.
+    ///
+    /// # Errors
+    /// A topic is missing, the brokers do not answer, or refuse.
+    pub fn capture(
+        &self,
+        connection: &Connection,
+        topics: &[String],
+        from: From,
+        is_bounded: bool,
+    ) -> Result<EitherCapture, KafkaError> {
+        Ok(if self.is_native {
+            EitherCapture::Native(Box::new(NativeCapture::open(connection, topics, from, is_bounded)?))
+        } else {
+            EitherCapture::Rdkafka(connection.capture(topics, from, is_bounded)?)
         })
     }
 }

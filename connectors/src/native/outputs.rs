@@ -37,27 +37,27 @@ struct Quarantine {
 
 /// A topic to produce to.
 #[derive(Clone, Copy, Debug)]
-struct Target {
+pub(super) struct Target {
     /// The place of its first partition.
-    first: usize,
-    partitions: i32,
+    pub(super) first: usize,
+    pub(super) partitions: i32,
     /// The largest batch, and with it the largest record, that it takes.
-    bytes_max: usize,
+    pub(super) bytes_max: usize,
 }
 
 impl Target {
-    fn of(connection: &Connection, topic: &str) -> Result<Target, KafkaError> {
+    pub(super) fn of(connection: &Connection, topic: &str) -> Result<Target, KafkaError> {
         let partitions = i32::try_from(connection.topic(topic)?.partitions).unwrap_or(i32::MAX);
         let said = connection.topic_settings(topic)?.remove("max.message.bytes");
         let bytes_max = said.and_then(|text| text.parse().ok()).unwrap_or(BATCH_BYTES_MAX);
         Ok(Target { first: 0, partitions, bytes_max })
     }
 
-    fn place(&self, key: &[u8]) -> usize {
+    pub(super) fn place(&self, key: &[u8]) -> usize {
         self.at(partition_of(key, self.partitions))
     }
 
-    fn at(&self, partition: i32) -> usize {
+    pub(super) fn at(&self, partition: i32) -> usize {
         self.first + usize::try_from(partition).unwrap_or(0)
     }
 }
@@ -194,7 +194,7 @@ impl Outputs {
 }
 
 /// A broker refuses a whole batch that is larger than one record may be; the header counts.
-fn batch_bytes(target: Target) -> usize {
+pub(super) fn batch_bytes(target: Target) -> usize {
     target.bytes_max.saturating_sub(BATCH_HEAD_BYTES)
 }
 

@@ -7,9 +7,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::ScopedJoinHandle;
 
 use wellstream_connectors::MachineClock;
-use wellstream_connectors::kafka::quarantined::Sender;
 use wellstream_connectors::kafka::topics::Connection;
 use wellstream_connectors::kafka::{KafkaError, TopicNames};
+use wellstream_connectors::native::choice::Reader;
+use wellstream_connectors::native::either::EitherSender;
 use wellstream_core::record::{PartitionId, Side};
 use wellstream_core::telemetry::Totals;
 
@@ -28,6 +29,8 @@ use crate::schedule::Schedule;
 pub struct KafkaRun<'a> {
     /// The brokers.
     pub connection: &'a Connection,
+    /// The client that sends.
+    pub reader: &'a Reader,
     /// Input and output topics; they exist.
     pub names: &'a TopicNames,
     /// Partitions of the wells' and the tanks' topic.
@@ -140,7 +143,8 @@ pub fn run_on_kafka(
     look: &mut (dyn FnMut(&Look) + Send),
 ) -> Result<KafkaMeasured, DriveError> {
     let (clock, cpu_before_s) = (MachineClock::start(), process::cpu_s());
-    let sender = Sender::open(run.connection).map_err(refused)?;
+    let topics = [run.names.wells.as_str(), run.names.tanks.as_str()];
+    let sender = run.reader.sender(run.connection, &topics).map_err(refused)?;
     let ahead = Ahead::start(load, clock)?;
     ahead.wait_until_ready();
     let start_ns = clock.now_ns() + LEAD_NS;
@@ -158,9 +162,8 @@ pub fn run_on_kafka(
     let (sent_all, engine_done) = (AtomicBool::new(false), AtomicBool::new(!is_here));
     let (sent, watched, timeline, (totals, ended)) = std::thread::scope(|scope| {
         let sending = scope.spawn(|| {
-            let topics = [run.names.wells.as_str(), run.names.tanks.as_str()];
             let (next, observation) = (bases.to_vec(), &observation);
-            let target = KafkaTarget { sender, topics, next, is_stamped: run.is_stamped, observation };
+            let target = KafkaTarget { sender, next, is_stamped: run.is_stamped, observation };
             let sent = send(&run, &clock, &ahead, target, &progress, &over);
             over.fetch_or(sent.is_err(), Ordering::Relaxed);
             sent_all.store(true, Ordering::Release);
@@ -247,8 +250,8 @@ fn join<T>(thread: ScopedJoinHandle<'_, T>) -> T {
 
 /// The input topics as a target. It is their only writer while it runs, so it knows each record's offset.
 struct KafkaTarget<'a> {
-    sender: Sender,
-    topics: [&'a str; 2],
+    /// To the wells' and the tanks' topic.
+    sender: EitherSender,
     /// The next offset of each partition.
     next: Vec<(PartitionId, i64)>,
     is_stamped: bool,
@@ -264,7 +267,7 @@ impl Target for KafkaTarget<'_> {
             });
         };
         self.observation.times().note(record.partition, *offset, intended_ns);
-        let place = (self.topics[record.partition.side.index()], record.partition.number);
+        let place = (record.partition.side.index(), record.partition.number);
         let stamp_ms = self.is_stamped.then_some(record.timestamp_ms);
         let taken =
             self.sender.try_send(place, record.kafka_key(), record.value, stamp_ms).map_err(refused)?;

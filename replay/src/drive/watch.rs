@@ -8,10 +8,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use wellstream_connectors::MachineClock;
-use wellstream_connectors::kafka::capture::{Capture, CapturedRecord};
+use wellstream_connectors::kafka::capture::CapturedRecord;
 use wellstream_connectors::kafka::start::From;
 use wellstream_connectors::kafka::topics::Connection;
 use wellstream_connectors::kafka::{KafkaError, TopicNames};
+use wellstream_connectors::native::choice::Reader;
+use wellstream_connectors::native::either::EitherCapture;
 use wellstream_core::decode;
 use wellstream_core::record::{Alarm, Input, Status};
 use wellstream_core::rules::JoinMode;
@@ -21,7 +23,7 @@ use crate::oracle::{Listed, Mark, Partners, RowFacts, Suspects, Tally};
 
 /// A consumer at the ends of the output topics.
 pub struct Watch {
-    capture: Capture,
+    capture: EitherCapture,
     output: String,
     tally: Tally,
     partners: Partners,
@@ -62,9 +64,13 @@ impl Watch {
     ///
     /// # Errors
     /// A topic is missing, or the brokers do not answer.
-    pub fn start(connection: &Connection, names: &TopicNames, mode: JoinMode) -> Result<Watch, KafkaError> {
+    pub fn start(
+        (connection, reader): (&Connection, &Reader),
+        names: &TopicNames,
+        mode: JoinMode,
+    ) -> Result<Watch, KafkaError> {
         let topics = [names.enriched.clone(), names.alerts.clone()];
-        let capture = connection.capture(&topics, From::Latest, false)?;
+        let capture = reader.capture(connection, &topics, From::Latest, false)?;
         let (output, tally) = (names.enriched.clone(), Tally::new(mode));
         Ok(Watch { capture, output, tally, partners: Partners::default() })
     }
@@ -75,14 +81,14 @@ impl Watch {
     /// # Errors
     /// A topic is gone, or the brokers do not answer.
     pub fn listed(
-        connection: &Connection,
+        (connection, reader): (&Connection, &Reader),
         names: &TopicNames,
         mode: JoinMode,
         from_ms: i64,
         suspects: &Arc<Suspects>,
     ) -> Result<Listed, KafkaError> {
         let topics = [names.enriched.clone(), names.alerts.clone()];
-        let mut capture = connection.capture(&topics, From::Time(from_ms), true)?;
+        let mut capture = reader.capture(connection, &topics, From::Time(from_ms), true)?;
         let mut tally = Tally::looking_at(mode, Arc::clone(suspects));
         while !capture.is_done() {
             capture.poll(&mut |record| {

@@ -89,6 +89,14 @@ impl Link {
         matches!(self.state, State::Open(_)) && self.asked.is_none() && now_ns >= self.at_ns
     }
 
+    /// The connection, where an answer is to come.
+    pub(super) fn awaited(&mut self) -> Option<&mut Connection> {
+        match (&mut self.state, &self.asked) {
+            (State::Open(connection), Some(_)) => Some(connection),
+            _ => None,
+        }
+    }
+
     /// Bytes of answers that are held.
     pub(super) fn lent(&self) -> usize {
         match &self.state {

@@ -7,7 +7,7 @@ use crate::batch::{BatchWriter, Batches, Crc, Unpacker};
 use super::Api;
 use super::error::ProduceError;
 use super::queue::{At, stamp};
-use super::state::ProducerState;
+use super::state::{Phase, ProducerState};
 
 /// A record to produce.
 #[derive(Clone, Copy, Debug)]
@@ -67,6 +67,29 @@ impl ProducerState {
                 self.fail(ProduceError::Batch { topic: topic.to_owned(), partition, error });
             }
         }
+    }
+
+    /// Takes records that were gathered elsewhere, as one batch behind all that was taken before; the writer
+    /// gets the memory of a batch that is in. Nothing is refused for want of room: whoever gathers keeps to
+    /// the bound, and to the size of a batch. In a transaction that must be aborted they are dropped.
+    pub fn append_batch(&mut self, place: usize, batch: &mut BatchWriter, now_ns: u64) {
+        if batch.is_empty() || matches!(self.phase(), Phase::AbortableError(_) | Phase::FatalError(_)) {
+            *batch = BatchWriter::default();
+            return;
+        }
+        self.seal(place, now_ns);
+        self.bytes += batch.bytes();
+        std::mem::swap(&mut self.queues[place].writer, batch);
+        self.seal(place, now_ns);
+        std::mem::swap(&mut self.queues[place].writer, batch);
+    }
+
+    /// Records that are not acknowledged.
+    #[must_use]
+    pub fn records_left(&self) -> u64 {
+        let sealed = self.queues.iter().flat_map(|queue| &queue.sealed);
+        let sealed: u64 = sealed.map(|batch| u64::from(batch.records.unsigned_abs())).sum();
+        sealed + self.queues.iter().map(|queue| queue.writer.len() as u64).sum::<u64>()
     }
 
     /// A refused record that nobody has an answer to ends it.

@@ -8,6 +8,7 @@ use std::sync::atomic::AtomicBool;
 use wellstream_connectors::MachineClock;
 use wellstream_connectors::kafka::TopicNames;
 use wellstream_connectors::kafka::topics::Connection;
+use wellstream_connectors::native::choice::Reader;
 use wellstream_core::join::AlarmTotals;
 use wellstream_core::record::PartitionId;
 use wellstream_core::telemetry::Totals;
@@ -98,6 +99,8 @@ fn job(settings: &Settings, choice: EngineChoice) -> Result<Job<'_>, Failure> {
 pub(super) struct Field<'j> {
     job: &'j Job<'j>,
     connection: Connection,
+    /// The client that sends and watches.
+    reader: Reader,
     names: TopicNames,
     /// Partitions of the wells' and the tanks' topic.
     pub(super) partitions: [u32; 2],
@@ -111,7 +114,9 @@ pub(super) struct Field<'j> {
 impl<'j> Field<'j> {
     fn new(job: &'j Job<'j>, partitions: u32) -> Result<Field<'j>, Failure> {
         let settings = job.settings;
-        let connection = kafka::connect(&kafka::settings(settings, "replay")?)?;
+        let client = kafka::settings(settings, "replay")?;
+        let connection = kafka::connect(&client)?;
+        let reader = kafka::client(settings, &client, "records are sent and watched")?;
         let names = kafka::topics(settings);
         connection.create_topics(&names, partitions, settings.replication).map_err(kafka::failure)?;
         let count =
@@ -119,7 +124,7 @@ impl<'j> Field<'j> {
         let partitions = [count(&names.wells)?, count(&names.tanks)?];
         let bases = bases(&connection, &names, partitions).map_err(kafka::failure)?.into_iter().collect();
         let (began_ms, clock) = (job.clock.wall_ms(), job.clock);
-        Ok(Field { job, connection, names, partitions, bases, began_ms, clock })
+        Ok(Field { job, connection, reader, names, partitions, bases, began_ms, clock })
     }
 
     /// One run.
@@ -165,7 +170,10 @@ impl<'j> Field<'j> {
         let job = self.job;
         let watch = match choice {
             EngineChoice::None => None,
-            _ => Some(Watch::start(&self.connection, &self.names, job.rules.join).map_err(kafka::failure)?),
+            _ => Some(
+                Watch::start((&self.connection, &self.reader), &self.names, job.rules.join)
+                    .map_err(kafka::failure)?,
+            ),
         };
         let own = engine_settings(job.settings, self.began_ms);
         let engine_job = Job {
@@ -192,6 +200,7 @@ impl<'j> Field<'j> {
         };
         let run = KafkaRun {
             connection: &self.connection,
+            reader: &self.reader,
             names: &self.names,
             partitions: self.partitions,
             open_records: source.open_records(),
@@ -240,7 +249,8 @@ impl<'j> Field<'j> {
         let is_here = choice == EngineChoice::Here;
         let counts = is_here.then(|| Counts::from(&measured.totals.lanes));
         let mut again = |suspects: &Arc<Suspects>| {
-            Watch::listed(&self.connection, &self.names, self.job.rules.join, self.began_ms, suspects)
+            let clients = (&self.connection, &self.reader);
+            Watch::listed(clients, &self.names, self.job.rules.join, self.began_ms, suspects)
                 .map_err(kafka::failure)
         };
         source.ask(self.job.settings, self, measured.sent, |oracle| {

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 use wellstream_connectors::MachineClock;
-use wellstream_connectors::kafka::quarantined::Sender;
 use wellstream_connectors::machine_clock::RateLimit;
+use wellstream_connectors::native::either::EitherSender;
 use wellstream_connectors::registry::RegistryClient;
 use wellstream_core::record::Side;
 use wellstream_core::schemas::{TANK_DATA, WELL_DATA, tank_data_nullable, well_data_nullable};
@@ -35,7 +35,9 @@ pub(super) fn to_kafka(settings: &Settings, asked: Asked) -> Result<(), Failure>
     let Asked { scenario, events, .. } = asked;
     let clock = MachineClock::start();
     let stop = signals::stop_flag()?;
-    let connection = kafka::connect(&kafka::settings(settings, "replay")?)?;
+    let client = kafka::settings(settings, "replay")?;
+    let connection = kafka::connect(&client)?;
+    let reader = kafka::client(settings, &client, "records are sent")?;
     let names = kafka::topics(settings);
     connection.create_topics(&names, settings.partitions, settings.replication).map_err(kafka::failure)?;
     let count = |topic: &str| connection.topic(topic).map(|topic| topic.partitions).map_err(kafka::failure);
@@ -43,10 +45,10 @@ pub(super) fn to_kafka(settings: &Settings, asked: Asked) -> Result<(), Failure>
     let start_ms = super::start_ms(&scenario, events, clock);
     let schemas = schema_ids(settings, &scenario)?;
     let generator = Generator::new(scenario, Setup { start_ms, partitions, schemas });
-    let mut sender = Sender::open(&connection).map_err(kafka::failure)?;
+    let mut sender = reader.sender(&connection, &[&names.wells, &names.tanks]).map_err(kafka::failure)?;
     let began_ns = clock.now_ns();
-    let sent = send(&generator, events, [&names.wells, &names.tanks], &mut sender, (&clock, &stop))?;
-    sender.finish().map_err(kafka::failure)?;
+    let sent = send(&generator, events, &mut sender, (&clock, &stop))?;
+    sender.finish_unless(&|| stop.load(Ordering::Relaxed)).map_err(kafka::failure)?;
     let elapsed_s = (clock.now_ns() - began_ns) as f64 / 1e9;
     print(settings.summary, sent, elapsed_s)?;
     Ok(())
@@ -56,8 +58,7 @@ pub(super) fn to_kafka(settings: &Settings, asked: Asked) -> Result<(), Failure>
 fn send(
     generator: &Generator,
     events: u64,
-    topics: [&str; 2],
-    sender: &mut Sender,
+    sender: &mut EitherSender,
     (clock, stop): (&MachineClock, &AtomicBool),
 ) -> Result<[u64; 2], Failure> {
     let mut progress = RateLimit::new(PROGRESS_INTERVAL);
@@ -71,7 +72,7 @@ fn send(
         generator.fill(next..end, |_| now_ms, &mut block);
         for record in block.records() {
             let side = record.partition.side;
-            let place = (topics[side.index()], Some(record.partition.number));
+            let place = (side.index(), Some(record.partition.number));
             sender.send(place, Some(record.key), record.value).map_err(kafka::failure)?;
             sent[side.index()] += 1;
         }
