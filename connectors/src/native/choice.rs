@@ -210,9 +210,13 @@ mod tests {
                 stream.read_exact(&mut request).unwrap();
                 let version = i16::from_be_bytes([request[2], request[3]]);
                 let mut reply = request[4..8].to_vec();
-                let fetch = ApiVersion::default().with_api_key(1);
-                let fetch = fetch.with_min_version(least).with_max_version(highest);
-                let response = ApiVersionsResponse::default().with_api_keys(vec![fetch]);
+                let api = |key, least, highest| {
+                    let api = ApiVersion::default().with_api_key(key);
+                    api.with_min_version(least).with_max_version(highest)
+                };
+                // Fetch, ListOffsets, Metadata.
+                let apis = vec![api(1, least, highest), api(2, 0, 7), api(3, 0, 12)];
+                let response = ApiVersionsResponse::default().with_api_keys(apis);
                 response.encode(&mut reply, version).unwrap();
                 stream.write_all(&u32::try_from(reply.len()).unwrap().to_be_bytes()).unwrap();
                 stream.write_all(&reply).unwrap();
