@@ -6,7 +6,7 @@ use wellstream_replay::faults::{Api, Direction, RuleId};
 
 use super::Failed;
 use super::act::Rig;
-use super::plan::{Act, Plan};
+use super::plan::{Act, Moment, Plan, Target};
 use super::program::Program;
 use super::report::Recovery;
 
@@ -16,8 +16,9 @@ impl Plan {
     pub(super) fn exits_tolerated(&self, times: u32) -> u32 {
         match self.act {
             Act::Cuts(_) | Act::Broker(..) => 3 * times,
-            // Whoever slept may say that it does not know who has the transactional id.
-            Act::Frozen => times,
+            // Whoever slept may say that it does not know who has the transactional id; a late first word of
+            // a dead producer fences whoever is at work.
+            Act::Frozen | Act::Aimed(Target::Init, Moment::Asked) => times,
             _ => 0,
         }
     }

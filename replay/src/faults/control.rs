@@ -240,10 +240,14 @@ impl Faults {
         let deadline = Deadline::after(time_max);
         let mut state = self.lock();
         loop {
+            // Whoever holds something still may not have heard that it is over.
+            if state.closed {
+                return false;
+            }
             if holds(&state) {
                 return true;
             }
-            if state.closed || deadline.passed() {
+            if deadline.passed() {
                 return false;
             }
             let woken = self.shared.changed.wait_timeout(state, deadline.left());

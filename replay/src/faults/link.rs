@@ -27,6 +27,8 @@ struct Asked {
     requests: VecDeque<Request>,
     /// The client has closed: the link lasts until the last reply is there, so that the broker still obeys.
     client_gone: bool,
+    /// A reply has come and is dealt with: the link lasts until that is done, too.
+    is_replying: bool,
     /// A request is kept back: it is to reach the broker whatever becomes of the client.
     is_holding: bool,
 }
@@ -73,7 +75,7 @@ impl Link {
         }
         let mut asked = self.asked();
         asked.client_gone = true;
-        if asked.requests.is_empty() {
+        if asked.requests.is_empty() && !asked.is_replying {
             self.cut();
         }
         Ok(())
@@ -119,7 +121,8 @@ impl Link {
                     }
                 }
             }
-            let asked = self.asked();
+            let mut asked = self.asked();
+            asked.is_replying = false;
             if asked.client_gone && asked.requests.is_empty() && !asked.is_holding {
                 return Ok(());
             }
@@ -166,6 +169,7 @@ impl Link {
     fn answered(&self, correlation: i32) -> Option<Request> {
         let mut asked = self.asked();
         let place = asked.requests.iter().position(|request| request.correlation == correlation)?;
+        asked.is_replying = true;
         asked.requests.remove(place)
     }
 
