@@ -259,8 +259,7 @@ fn differential_the_wire_reads_what_javas_console_consumer_prints() {
     write(&settings, &topic, &mut fastrand::Rng::with_seed(seed));
     assert!(java.0.wait().unwrap().success(), "seed {seed}: Java's writer failed");
 
-    let ends: Vec<i64> =
-        (0..PARTITIONS).map(|number| connection.watermarks(&topic, number).unwrap().1).collect();
+    let ends = live::settled_ends(&settings, &connection, &topic);
     let found = read(&brokers, &topic, &ends);
     let printed = print(&brokers, &topic);
     let aborted = ends.iter().sum::<i64>() - i64::try_from(found.len()).unwrap();
