@@ -152,6 +152,7 @@ fn differential_transactions_committed_and_aborted_between_one_another() {
             }
         }
     }
+    live::settled_ends(&settings, &connection, &names.wells);
     // Each round one of the three is aborted.
     assert_eq!(alike(&connection, &settings, &names, &[(well(0), 0), (well(1), 0)]), 12 * 200 * 3);
     // From the middle of transactions on.

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 pub use own::{address, unique};
 use rdkafka::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use wellstream_connectors::MachineClock;
 use wellstream_connectors::kafka::topics::Connection;
@@ -69,6 +70,25 @@ pub fn send(producer: &BaseProducer, topic: &str, partition: i32, key: Option<&[
 
 pub fn flush(producer: &BaseProducer) {
     producer.flush(Duration::from_secs(30)).unwrap();
+}
+
+/// The ends of the partitions of a topic once nothing is open on them: a commit is answered before its
+/// partitions have heard of it.
+pub fn settled_ends(settings: &KafkaSettings, connection: &Connection, topic: &str) -> Vec<i64> {
+    let clock = MachineClock::start();
+    let mut config = ClientConfig::new();
+    config.set("bootstrap.servers", &settings.brokers).set("isolation.level", "read_uncommitted");
+    let all: BaseConsumer = config.create().unwrap();
+    let settled = |number: u32| loop {
+        let partition = i32::try_from(number).unwrap();
+        let (_, end) = all.fetch_watermarks(topic, partition, Duration::from_secs(30)).unwrap();
+        if connection.watermarks(topic, number).unwrap().1 == end {
+            return end;
+        }
+        assert!(clock.elapsed() < Duration::from_secs(60), "{topic}[{number}]: a transaction stays open");
+        clock.sleep(Duration::from_millis(20));
+    };
+    (0..connection.topic(topic).unwrap().partitions).map(settled).collect()
 }
 
 /// Runs one admin call to its end.
