@@ -98,7 +98,6 @@ const READING_BYTES: u64 = 170;
 const ROW_BYTES: u64 = 450;
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use super::*;
     use wellstream_replay::scenario::Scenario;

@@ -129,7 +129,6 @@ const FACILITIES: u64 = 10_000;
 const TIME_MS: i64 = 1_750_000_000_000;
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use super::*;
     use wellstream_core::decode;
