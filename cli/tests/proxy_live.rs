@@ -93,7 +93,15 @@ fn a_commit_without_its_reply_was_obeyed_and_the_next_start_knows() {
 /// An engine that puts out rows, and the rule that was added then: commits before may hold none.
 fn with_rows(world: &World, faults: &Faults, rule: Rule) -> (Program, RuleId) {
     let produced = faults.frames(Api::PRODUCE, Reply);
-    let slow = ["-X", "fetch.message.max.bytes=10000", "-X", "queued.max.messages.kbytes=20"];
+    // The native client would be done with the log before there is a rule.
+    let slow = [
+        "--kafka-client",
+        "rdkafka",
+        "-X",
+        "fetch.message.max.bytes=10000",
+        "-X",
+        "queued.max.messages.kbytes=20",
+    ];
     let more = ["--sink", "kafka", "--delivery", "at-least-once", "-X", "fetch.queue.backoff.ms=100"];
     let mut engine = world.run(&[&slow[..], &more].concat());
     engine.wait_until("rows", || faults.frames(Api::PRODUCE, Reply) > produced + 2);
