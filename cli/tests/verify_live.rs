@@ -190,7 +190,7 @@ fn killed_again_and_again(
     let args = args(&load, mode, &group);
     let args = args.iter().map(String::as_str).chain(["--sink", "kafka"]).chain(how(client));
     let args: Vec<&str> = args.collect();
-    let mut sending = load.replay().start();
+    let mut sending = load.replay_at(RATE).start();
     let mut commits = load.commits("killed");
     for kill in 0..kills {
         let mut run = Call::on(&load, &args).start();
@@ -204,12 +204,16 @@ fn killed_again_and_again(
         run.kill().unwrap();
         run.wait().unwrap();
     }
-    assert!(sending.wait().unwrap().success());
+    // Everything is sent, if not at its time, which a busy machine may make of it (exit code 4).
+    let sent = sending.wait().unwrap().code();
+    assert!(matches!(sent, Some(0 | 4)), "{sent:?}");
     let committed = commits();
     (committed < load.plan.events).then_some((load, committed))
 }
 
 const AT_LEAST_ONCE: &str = "at-least-once";
+/// Some seconds of sending: the runs that are killed take up to a second each to start.
+const RATE: &str = "25k/s";
 
 /// What a row says that can be compared: both inputs by partition, offset and time; time, risk, status.
 type Facts = (Option<(i32, i64, i64)>, Option<(i32, i64, i64)>, i64, i32, String);

@@ -115,6 +115,12 @@ impl Load {
         Call::on(self, &["replay", "--max", "--events", &events, "--scenario", &file, "--summary", "json"])
     }
 
+    /// Sends the same readings, so many in a second: to be found under way for a while.
+    pub(crate) fn replay_at(&self, rate: &str) -> Call {
+        let (file, events) = (self.scenario_file(), self.plan.events.to_string());
+        Call::on(self, &["replay", "--rate", rate, "--events", &events, "--scenario", &file])
+    }
+
     fn scenario_file(&self) -> String {
         self.dir.path().join("scenario.toml").to_str().unwrap().to_owned()
     }
