@@ -193,3 +193,37 @@ fn an_id_that_is_not_given_is_asked_for_again_behind_a_pause() {
         assert!((5..20).contains(&asked), "{code}: {asked} times in a second");
     }
 }
+
+/// A leader that is slower than the tick: what comes meanwhile goes in one batch, not in one for each tick,
+/// of which a request would take one at a time and never catch up.
+#[test]
+fn what_waits_behind_requests_under_way_goes_in_one_batch() {
+    const TICK_NS: u64 = 2_000_000;
+    let mut producer = ProducerState::new(ProduceSettings::default());
+    producer.add_topic("out", 1, usize::MAX);
+    producer.init();
+    let init = next(&mut producer, 0).unwrap();
+    let me = ProducerIdentity { id: 7, epoch: 3 };
+    producer.answered(init.ticket, &Answer { codes: vec![0], producer: Some(me) }, 0);
+    let mut under_way = Vec::new();
+    for tick in 0..1_000 {
+        assert_eq!(producer.append(0, 1, ROW, tick * TICK_NS), Appended::Taken);
+        under_way.extend(next(&mut producer, (tick + 1) * TICK_NS));
+    }
+    assert!(producer.is_backed_up());
+    assert_eq!(producer.records_left(), 1_000);
+    // Answered now, and nothing comes any more: what waits is gone by two more requests.
+    let (at, before) = (1_001 * TICK_NS, under_way.len());
+    under_way.reverse();
+    let mut behind = 0;
+    while let Some(call) = under_way.pop() {
+        answer(&mut producer, &call, 0, at);
+        while let Some(call) = next(&mut producer, at) {
+            under_way.insert(0, call);
+            behind += 1;
+        }
+    }
+    assert_eq!(producer.records_left(), 0);
+    assert!(before <= 5 && behind <= 2, "{before} requests, then {behind}");
+    assert!(!producer.is_backed_up());
+}

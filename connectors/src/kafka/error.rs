@@ -104,16 +104,24 @@ impl KafkaError {
         if let ClientError::ClientConfig(_, message, key, _) = error {
             return KafkaError::Setting { key: key.clone(), message: message.clone() };
         }
-        let retry = error.rdkafka_error_code().is_some_and(is_transient);
+        let retry = code_of(error).is_some_and(is_transient);
         KafkaError::Request { request: request.into(), reason: plain(error), retry }
     }
 }
 
 /// librdkafka's words for an error, without the wrapping.
 pub(super) fn plain(error: &ClientError) -> String {
-    match error.rdkafka_error_code() {
+    match code_of(error) {
         Some(code) => code.to_string(),
         None => error.to_string(),
+    }
+}
+
+/// The code within an error, an admin request's too.
+fn code_of(error: &ClientError) -> Option<RDKafkaErrorCode> {
+    match error {
+        ClientError::AdminOp(code) => Some(*code),
+        error => error.rdkafka_error_code(),
     }
 }
 
@@ -156,4 +164,22 @@ pub(super) fn is_authentication(code: RDKafkaErrorCode) -> bool {
             | Code::UnsupportedSASLMechanism
             | Code::IllegalSASLState
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_admin_request_that_nobody_answered_is_tried_again() {
+        for (code, helps) in
+            [(RDKafkaErrorCode::OperationTimedOut, true), (RDKafkaErrorCode::TopicAuthorizationFailed, false)]
+        {
+            for error in [ClientError::AdminOp(code), ClientError::MetadataFetch(code)] {
+                let found = KafkaError::request("asking", &error);
+                assert_eq!(found.retry_helps(), helps, "{found}");
+                assert_eq!(found.to_string(), format!("asking: {code}"));
+            }
+        }
+    }
 }

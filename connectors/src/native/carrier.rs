@@ -76,6 +76,9 @@ impl Carrier {
             return false;
         }
         (shared.carried_bytes, shared.carried_records) = (state.bytes(), state.records_left());
+        if state.is_backed_up() {
+            return true;
+        }
         shared.take(&mut self.taken);
         drop(shared);
         for (place, batch) in self.taken.batches() {

@@ -131,6 +131,12 @@ impl PartitionQueue {
         self.sealed.iter().any(|batch| matches!(batch.at, At::InFlight { .. }))
     }
 
+    /// Whether batches wait for others that are on their way. What comes then had better go into one batch: a
+    /// request takes one of each partition, so that small ones would stay behind for as long as more come.
+    pub(super) fn is_backed_up(&self) -> bool {
+        self.in_flight() && self.sealed.iter().any(|batch| batch.at == At::Waiting)
+    }
+
     /// Nothing is left that is not acknowledged.
     pub(super) fn is_empty(&self) -> bool {
         self.writer.is_empty() && self.sealed.is_empty()

@@ -34,7 +34,8 @@ impl ProducerState {
         let linger_ns = ns(self.settings.linger);
         for place in 0..self.queues.len() {
             let queue = &self.queues[place];
-            if !queue.writer.is_empty() && now_ns.saturating_sub(queue.opened_ns) >= linger_ns {
+            let lingered = !queue.writer.is_empty() && now_ns.saturating_sub(queue.opened_ns) >= linger_ns;
+            if lingered && !queue.is_backed_up() {
                 self.seal(place, now_ns);
             }
             self.expire(place, now_ns);
