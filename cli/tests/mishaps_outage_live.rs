@@ -24,7 +24,7 @@ use wellstream_core::record::{PartitionId, Side};
 fn loaded(what: &str) -> Option<(World, Value)> {
     let world = World::bare(what)?;
     outage::create_topics(&world, 2);
-    world.load("2000000", "2");
+    world.load("400000", "2");
     let other = format!("{}-undisturbed", world.group);
     let args = world.run_args(&["--until-end", "--sink", "count"]);
     let args: Vec<_> =
@@ -34,13 +34,14 @@ fn loaded(what: &str) -> Option<(World, Value)> {
     Some((world, summary))
 }
 
-/// Starts a run that reads slowly, and waits until it has committed a part.
+/// Starts a run that reads slowly, and waits until it has committed a part: the broker answers each time with
+/// no more than a few batches, and that only after it has waited in vain for the bytes it is told to wait for.
 fn in_mid_run(world: &World, more: &[&str]) -> Program {
-    let slow = ["-X", "fetch.message.max.bytes=10000", "-X", "queued.max.messages.kbytes=20"];
-    let wait = ["-X", "fetch.queue.backoff.ms=100", "--sink", "kafka"];
-    let mut run = Program::start(&world.run_args(&[&slow[..], &wait, more].concat()), TIME_MAX);
+    let least = ["-X", "fetch.max.bytes=1000000", "-X", "fetch.message.max.bytes=10000"];
+    let late = ["-X", "fetch.min.bytes=100000000", "-X", "fetch.wait.max.ms=500", "--sink", "kafka"];
+    let mut run = Program::start(&world.run_args(&[&least[..], &late, more].concat()), TIME_MAX);
     run.wait_until("a commit", || committed(world) > 10_000);
-    assert!(committed(world) < 1_500_000, "too fast to be disturbed");
+    assert!(committed(world) < 300_000, "too fast to be disturbed");
     run
 }
 
@@ -145,10 +146,12 @@ fn a_broker_that_stays_away_ends_the_run_and_the_next_one_goes_on() {
 #[ignore = "kills the broker that other tests use: scripts/outage"]
 fn a_second_signal_ends_a_run_that_cannot_commit_at_once() {
     let Some((world, undisturbed)) = loaded("twice") else { return };
-    let mut run = in_mid_run(&world, &[]);
+    // So long that there is something to commit when the broker goes, whenever that is.
+    let mut run = in_mid_run(&world, &["--commit-interval", "3s"]);
+    let clock = MachineClock::start();
+    clock.sleep(Duration::from_secs(1));
     let outage = Outage::begin("kill", "start");
     run.signal("INT");
-    let clock = MachineClock::start();
     clock.sleep(Duration::from_secs(3));
     assert!(run.is_running(), "the first signal waits for the commit: {}", run.stderr());
     run.signal("TERM");
