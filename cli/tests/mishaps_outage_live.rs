@@ -35,7 +35,8 @@ fn loaded(what: &str) -> Option<(World, Value)> {
 }
 
 /// Starts a run that reads slowly, and waits until it has committed a part: the broker answers each time with
-/// no more than a few batches, and that only after it has waited in vain for the bytes it is told to wait for.
+/// no more than a few batches, and that only after it has waited in vain for the bytes it is told to wait
+/// for.
 fn in_mid_run(world: &World, more: &[&str]) -> Program {
     let least = ["-X", "fetch.max.bytes=1000000", "-X", "fetch.message.max.bytes=10000"];
     let late = ["-X", "fetch.min.bytes=100000000", "-X", "fetch.wait.max.ms=500", "--sink", "kafka"];

@@ -5,6 +5,8 @@
 //! producer under the same transactional id decides it.
 
 use std::fmt;
+use std::sync::{Arc, mpsc};
+use std::thread;
 use std::time::Duration;
 
 use rdkafka::ClientConfig;
@@ -26,7 +28,7 @@ use crate::machine_clock::Deadline;
 pub(super) struct Transactions {
     transactional_id: String,
     timeout: Duration,
-    group: ConsumerGroupMetadata,
+    group: Arc<ConsumerGroupMetadata>,
 }
 
 /// What a producer of transactions is configured with: no record outlives its transaction.
@@ -52,7 +54,7 @@ impl Transactions {
         producer
             .init_transactions(PRODUCER_READY_TIMEOUT)
             .map_err(|error| KafkaError::request(request(), &error))?;
-        Ok(Transactions { transactional_id: transactional_id.to_owned(), timeout, group })
+        Ok(Transactions { transactional_id: transactional_id.to_owned(), timeout, group: Arc::new(group) })
     }
 
     pub(super) fn begin(&self, producer: &BaseProducer<ProducerEvents>) -> Result<(), SinkError> {
@@ -62,23 +64,40 @@ impl Transactions {
     /// Ends a transaction whose output is delivered.
     pub(super) fn commit(
         &self,
-        producer: &BaseProducer<ProducerEvents>,
+        producer: &Arc<BaseProducer<ProducerEvents>>,
         offsets: &TopicPartitionList,
     ) -> Result<CommitOutcome, SinkError> {
         if offsets.count() > 0 {
-            let sent =
-                self.patiently(&|left| producer.send_offsets_to_transaction(offsets, &self.group, left));
-            if let Err(error) = sent {
-                tracing::warn!("{self}: its offsets: {}", plain(&error));
-                return self.abort(producer, Some(&error));
+            match self.send_offsets(producer, offsets) {
+                Some(Ok(())) => {}
+                Some(Err(error)) => {
+                    tracing::warn!("{self}: its offsets: {}", plain(&error));
+                    return self.abort(producer, Some(&error));
+                }
+                None => return Ok(self.unknown("its offsets are not answered")),
             }
         }
         match self.patiently(&|left| producer.commit_transaction(left)) {
             Ok(()) => Ok(CommitOutcome::Committed),
             Err(error) if class(&error) == Class::Abort => self.abort(producer, Some(&error)),
             Err(error) if class(&error) == Class::Fatal => Err(self.refuse(&error)),
-            Err(error) => Ok(self.unknown(&error)),
+            Err(error) => Ok(self.unknown(&plain(&error))),
         }
+    }
+
+    /// Offsets into the transaction; `None` if the client does not come back. It does not keep to the bound
+    /// that it is given while the group's coordinator is away (librdkafka's issue 5456), so it waits on a
+    /// thread that nobody waits for any longer, and which ends, with its producer, when the broker is back.
+    fn send_offsets(
+        &self,
+        producer: &Arc<BaseProducer<ProducerEvents>>,
+        offsets: &TopicPartitionList,
+    ) -> Option<Result<(), ClientError>> {
+        let (producer, offsets, group) = (Arc::clone(producer), offsets.clone(), Arc::clone(&self.group));
+        let deadline = Deadline::after(self.timeout);
+        bounded(self.timeout + CALL_MARGIN, move || {
+            patiently(deadline, &passes, &|left| producer.send_offsets_to_transaction(&offsets, &group, left))
+        })
     }
 
     /// Ends a transaction that must not be committed.
@@ -93,7 +112,7 @@ impl Transactions {
         match self.patiently(&|left| abort_some(producer, left)) {
             Ok(()) => Ok(CommitOutcome::Aborted),
             Err(error) if class(&error) == Class::Fatal => Err(self.refuse(&error)),
-            Err(error) => Ok(self.unknown(&error)),
+            Err(error) => Ok(self.unknown(&plain(&error))),
         }
     }
 
@@ -105,8 +124,7 @@ impl Transactions {
         }
     }
 
-    fn unknown(&self, error: &ClientError) -> CommitOutcome {
-        let reason = plain(error);
+    fn unknown(&self, reason: &str) -> CommitOutcome {
         tracing::warn!(
             "{self}: nobody knows whether it was committed ({reason}); the committed offsets will tell"
         );
@@ -153,6 +171,16 @@ fn abort_some(producer: &BaseProducer<ProducerEvents>, left: Duration) -> Result
     producer.abort_transaction(left.min(ABORT_SLICE))
 }
 
+/// What a call on a thread of its own returns, unless that takes longer than `bound`; then it is left alone.
+/// `None` too where the system gives no thread.
+fn bounded<T: Send + 'static>(bound: Duration, call: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    let (tell, told) = mpsc::sync_channel(1);
+    let thread = thread::Builder::new().name("kafka-offsets".to_owned());
+    let started = thread.spawn(move || drop(tell.send(call())));
+    started.ok()?;
+    told.recv_timeout(bound).ok()
+}
+
 /// Again what passes by itself, with pauses that double.
 fn patiently<E>(
     deadline: Deadline,
@@ -193,6 +221,8 @@ fn class(error: &ClientError) -> Class {
 
 /// One piece of an abort, at most.
 const ABORT_SLICE: Duration = Duration::from_millis(100);
+/// How much longer than it should a call may take before it is left alone.
+const CALL_MARGIN: Duration = Duration::from_secs(2);
 
 #[cfg(test)]
 mod tests {
@@ -214,6 +244,20 @@ mod tests {
         };
         assert_eq!((act("passes"), tried.get() <= 8), (Err("passes"), true), "{}", tried.get());
         assert_eq!((act("stays"), tried.get()), (Err("stays"), 1));
+    }
+
+    #[test]
+    fn a_call_that_does_not_come_back_is_left_alone_and_may_end_later() {
+        assert_eq!(bounded(Duration::from_secs(60), || 7), Some(7));
+        let (release, held) = mpsc::channel::<()>();
+        let (end, ended) = mpsc::channel();
+        let stuck = bounded(Duration::from_millis(10), move || {
+            let _ = held.recv();
+            end.send(()).unwrap();
+        });
+        assert_eq!(stuck, None);
+        drop(release);
+        ended.recv().unwrap();
     }
 
     #[test]
