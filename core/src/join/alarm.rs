@@ -1,14 +1,17 @@
 //! Alarm episodes of one facility: ALERT rows in row-time order, with gaps of at most 30 s. Rows of one time
 //! are one step, decided when W > time + D; the episode is over when W > last + 30 s + D.
 
+use std::num::NonZeroU32;
+
 use crate::record::{AlarmInForce, AlarmKind};
 
 /// One facility's episode and the steps that W has not passed yet.
 #[derive(Debug, Default)]
 #[repr(C)]
 pub(super) struct AlarmTrack {
-    // First: it is all that most rows look at, and shares a line with what a reading needs of its facility.
-    episode: Option<Episode>,
+    // First: it is all that most rows look at, and shares a cache line with what a reading needs of its
+    // facility (a test holds it there).
+    pub(super) episode: Option<Episode>,
     /// By time, ascending, one per time.
     steps: Vec<Step>,
     /// The time at which the timer queue has this facility next; `i64::MAX` if not at all.
@@ -19,13 +22,14 @@ pub(super) struct AlarmTrack {
 pub(super) struct Episode {
     pub(super) first_ms: i64,
     pub(super) last_ms: i64,
-    pub(super) highest: u32,
+    /// An ALERT row's risk is above a bound, so never 0: no episode takes no more room than one.
+    pub(super) highest: NonZeroU32,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Step {
     time_ms: i64,
-    highest: u32,
+    highest: NonZeroU32,
 }
 
 /// What one decision says: kind, time, and the episode as it then is.
@@ -35,6 +39,7 @@ impl AlarmTrack {
     /// An episode that the compacted topic says is open.
     pub(super) fn restore(&mut self, alarm: &AlarmInForce) {
         let AlarmInForce { first_ms, last_ms, highest, .. } = *alarm;
+        let highest = risk_of(highest);
         self.episode = Some(Episode { first_ms, last_ms, highest });
     }
 
@@ -46,7 +51,7 @@ impl AlarmTrack {
     #[inline]
     pub(super) fn goes_on(&mut self, time_ms: i64, risk: u32, gap_ms: i64) -> bool {
         let Some(episode) = &mut self.episode else { return false };
-        let goes_on = risk <= episode.highest && time_ms <= episode.last_ms + gap_ms;
+        let goes_on = risk <= episode.highest.get() && time_ms <= episode.last_ms + gap_ms;
         if goes_on {
             episode.last_ms = episode.last_ms.max(time_ms);
         }
@@ -55,6 +60,7 @@ impl AlarmTrack {
 
     /// An ALERT row of this time.
     pub(super) fn add(&mut self, time_ms: i64, risk: u32) {
+        let risk = risk_of(risk);
         let behind = self.steps.iter().rposition(|step| step.time_ms <= time_ms);
         match behind {
             Some(at) if self.steps[at].time_ms == time_ms => {
@@ -122,6 +128,10 @@ impl AlarmTrack {
     }
 }
 
+fn risk_of(risk: u32) -> NonZeroU32 {
+    NonZeroU32::new(risk).unwrap_or(NonZeroU32::MIN)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -133,8 +143,9 @@ mod tests {
             track.add(time, risk);
         }
         let mut said = Vec::new();
-        track
-            .decide(200_000, 30_000, |(kind, time, episode)| said.push((kind.name(), time, episode.highest)));
+        track.decide(200_000, 30_000, |(kind, time, episode)| {
+            said.push((kind.name(), time, episode.highest.get()))
+        });
         let expected = [
             ("RAISED", 5_000, 60),
             ("ESCALATED", 10_000, 80),

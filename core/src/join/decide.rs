@@ -96,7 +96,7 @@ impl Join {
                 time_ms,
                 first_ms: episode.first_ms,
                 last_ms,
-                highest: episode.highest,
+                highest: episode.highest.get(),
             });
         });
     }
