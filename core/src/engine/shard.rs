@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::exchange::{Batch, Mark, Receiver, Tail};
 use crate::join::{Arrival, Join, PartRef};
 use crate::limits;
+use crate::prefetch::prefetch;
 use crate::sabotage::{Rule, broken};
 use crate::telemetry::{Stage, StageRecorder};
 use crate::time::{DomainWatermark, Now};
@@ -139,6 +140,9 @@ impl Shard {
                 self.hand_on();
                 return;
             }
+            if let Some(coming) = batch.readings.get(at + NUMBER_AHEAD) {
+                prefetch(&input.facilities, coming.facility as usize);
+            }
             if let Some(coming) = batch.readings.get(at + FACILITY_AHEAD) {
                 self.join.expect_facility(input.facilities[coming.facility as usize]);
             }
@@ -257,7 +261,8 @@ impl Shard {
     }
 }
 
-/// How many readings ahead a facility's place is asked for, then its windows: far enough for memory to
-/// answer, near enough for the nearest cache to hold what was asked for.
+/// How many readings ahead a facility's number is asked for, then its place, then its windows: far enough for
+/// memory to answer, near enough for the nearest cache to hold what was asked for.
+const NUMBER_AHEAD: usize = 24;
 const FACILITY_AHEAD: usize = 16;
 const RINGS_AHEAD: usize = 8;

@@ -34,6 +34,8 @@ pub(super) struct Closings {
     bucketed: usize,
     /// Out of reach of the buckets when they were added.
     far: Heap,
+    /// Memory of buckets that were emptied, for those that are filled next.
+    spares: Vec<Vec<Reverse<Closing>>>,
     serial: u64,
 }
 
@@ -47,6 +49,7 @@ impl Default for Closings {
             buckets: VecDeque::new(),
             bucketed: 0,
             far: Heap::new(),
+            spares: Vec::new(),
             serial: 0,
         }
     }
@@ -82,9 +85,15 @@ impl Closings {
         }
     }
 
+    /// The facility of the closing that comes next, if one is near.
+    #[inline]
+    pub(super) fn next_facility(&self) -> Option<u32> {
+        self.near.peek().map(|Reverse(next)| next.facility)
+    }
+
     /// Memory held, bytes.
     pub(super) fn bytes(&self) -> usize {
-        let buckets: usize = self.buckets.iter().map(Vec::capacity).sum();
+        let buckets: usize = self.buckets.iter().chain(&self.spares).map(Vec::capacity).sum();
         let closings = self.near.capacity() + buckets + self.far.capacity();
         closings * size_of::<Closing>() + self.buckets.capacity() * size_of::<Vec<Closing>>()
     }
@@ -101,7 +110,11 @@ impl Closings {
             if place >= self.buckets.len() {
                 self.buckets.resize_with(place + 1, Vec::new);
             }
-            self.buckets[place].push(closing);
+            let bucket = &mut self.buckets[place];
+            if bucket.capacity() == 0 {
+                *bucket = self.spares.pop().unwrap_or_default();
+            }
+            bucket.push(closing);
             self.bucketed += 1;
         }
     }
@@ -116,8 +129,9 @@ impl Closings {
         let next = self.buckets.pop_front().unwrap_or_default();
         self.bucketed -= next.len();
         let emptied = std::mem::replace(&mut self.near, Heap::from(next)).into_vec();
-        // Its memory waits for what will come into reach.
-        self.buckets.push_back(emptied);
+        if self.spares.len() < SPARES {
+            self.spares.push(emptied);
+        }
         self.near_end_ms = self.near_end_ms.saturating_add(BUCKET_MS);
         let reach_ms = self.near_end_ms.saturating_add(REACH_MS);
         while let Some(Reverse(first)) = self.far.peek()
@@ -138,6 +152,8 @@ fn bucket_end(at_ms: i64) -> i64 {
 const BUCKET_MS: i64 = 256;
 /// How far ahead buckets go: further than an alarm's end lies behind its last row, with what comes early.
 const REACH_MS: i64 = 65_536;
+/// Buckets become empty and are begun one by one.
+const SPARES: usize = 4;
 
 #[cfg(test)]
 mod tests {

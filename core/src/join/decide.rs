@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::prefetch::prefetch;
 use crate::record::{Alarm, AlarmKind, Side};
 use crate::rules::JoinMode;
 use crate::sabotage::{Rule, broken};
@@ -75,6 +76,9 @@ impl Join {
     /// Decides every alarm step and end that is due before `until_ms`.
     pub(super) fn decide_alarms_before(&mut self, until_ms: i64) {
         while let Some(timer) = self.alarms.timers.pop_before(until_ms) {
+            if let Some(next) = self.alarms.timers.next_facility() {
+                prefetch(&self.facilities, next as usize);
+            }
             let track = &mut self.facilities[timer.facility as usize].alarm;
             if track.due_ms == Some(timer.at_ms) {
                 track.due_ms = None;
