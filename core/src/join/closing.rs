@@ -36,6 +36,8 @@ pub(super) struct Closings {
     far: Heap,
     /// Memory of buckets that were emptied, for those that are filled next.
     spares: Vec<Vec<Reverse<Closing>>>,
+    /// The most that a bucket has held: what new memory is made for.
+    usual: usize,
     serial: u64,
 }
 
@@ -50,6 +52,7 @@ impl Default for Closings {
             bucketed: 0,
             far: Heap::new(),
             spares: Vec::new(),
+            usual: 0,
             serial: 0,
         }
     }
@@ -112,7 +115,7 @@ impl Closings {
             }
             let bucket = &mut self.buckets[place];
             if bucket.capacity() == 0 {
-                *bucket = self.spares.pop().unwrap_or_default();
+                *bucket = self.spares.pop().unwrap_or_else(|| Vec::with_capacity(self.usual));
             }
             bucket.push(closing);
             self.bucketed += 1;
@@ -129,7 +132,9 @@ impl Closings {
         let next = self.buckets.pop_front().unwrap_or_default();
         self.bucketed -= next.len();
         let emptied = std::mem::replace(&mut self.near, Heap::from(next)).into_vec();
-        if self.spares.len() < SPARES {
+        if emptied.capacity() > 0 {
+            self.usual = self.usual.max(emptied.capacity());
+            // As many as were filled at once: W may pass many before the next ones are begun.
             self.spares.push(emptied);
         }
         self.near_end_ms = self.near_end_ms.saturating_add(BUCKET_MS);
@@ -152,8 +157,6 @@ fn bucket_end(at_ms: i64) -> i64 {
 const BUCKET_MS: i64 = 256;
 /// How far ahead buckets go: further than an alarm's end lies behind its last row, with what comes early.
 const REACH_MS: i64 = 65_536;
-/// Buckets become empty and are begun one by one.
-const SPARES: usize = 4;
 
 #[cfg(test)]
 mod tests {
