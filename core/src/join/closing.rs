@@ -36,7 +36,7 @@ pub(super) struct Closings {
     far: Heap,
     /// Memory of buckets that were emptied, for those that are filled next.
     spares: Vec<Vec<Reverse<Closing>>>,
-    /// The most that a bucket has held: what new memory is made for.
+    /// What buckets have held of late: new memory is made for as many, and much larger memory is not kept.
     usual: usize,
     serial: u64,
 }
@@ -131,10 +131,11 @@ impl Closings {
         }
         let next = self.buckets.pop_front().unwrap_or_default();
         self.bucketed -= next.len();
+        self.usual = next.len().max(self.usual / 2);
         let emptied = std::mem::replace(&mut self.near, Heap::from(next)).into_vec();
-        if emptied.capacity() > 0 {
-            self.usual = self.usual.max(emptied.capacity());
-            // As many as were filled at once: W may pass many before the next ones are begun.
+        // As many as were filled at once: W may pass many before the next ones are begun. But what was near
+        // may have been far more than a bucket.
+        if (1..=4 * self.usual.max(SPARE_MIN)).contains(&emptied.capacity()) {
             self.spares.push(emptied);
         }
         self.near_end_ms = self.near_end_ms.saturating_add(BUCKET_MS);
@@ -157,6 +158,8 @@ fn bucket_end(at_ms: i64) -> i64 {
 const BUCKET_MS: i64 = 256;
 /// How far ahead buckets go: further than an alarm's end lies behind its last row, with what comes early.
 const REACH_MS: i64 = 65_536;
+/// Four times as many closings are always worth keeping memory for.
+const SPARE_MIN: usize = 16;
 
 #[cfg(test)]
 mod tests {
@@ -217,6 +220,21 @@ mod tests {
             bytes.extend((time_ms % 100_000 == 99_999).then(|| closings.bytes()));
         }
         assert!(bytes[9] <= bytes[1] && bytes[9] < 4 * 30_000 * size_of::<Closing>(), "{bytes:?}");
+    }
+
+    /// All at once below the first bucket: the memory for that is not what buckets are made with afterwards.
+    #[test]
+    fn many_that_were_near_at_once_leave_no_memory_behind() {
+        let mut closings = Closings::default();
+        closings.push(100_000, 1, 0, 0);
+        for _ in 0..100_000 {
+            closings.push(50_000, 1, 0, 0);
+        }
+        for w_ms in (50_000..400_000).step_by(100) {
+            closings.push(w_ms + 20_000, 1, 0, 0);
+            while closings.pop_before(w_ms).is_some() {}
+        }
+        assert!(closings.bytes() < 100_000, "{}", closings.bytes());
     }
 
     impl Closings {
