@@ -131,7 +131,7 @@ impl Closings {
         }
         let next = self.buckets.pop_front().unwrap_or_default();
         self.bucketed -= next.len();
-        self.usual = next.len().max(self.usual / 2);
+        self.usual = next.len().next_power_of_two().max(self.usual - self.usual / 16);
         let emptied = std::mem::replace(&mut self.near, Heap::from(next)).into_vec();
         // As many as were filled at once: W may pass many before the next ones are begun. But what was near
         // may have been far more than a bucket.
