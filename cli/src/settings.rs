@@ -1,5 +1,6 @@
 //! What the operator wants: every setting with its value, checked as a whole before anything starts.
 
+mod choices;
 mod keys;
 mod units;
 mod kind;
@@ -15,6 +16,9 @@ use serde::{Deserialize, Serialize};
 use wellstream_connectors::kafka::{KafkaError, KafkaSettings};
 use wellstream_core::rules::{JoinMode, Rules, RulesError};
 
+pub(crate) use choices::{
+    Delivery, EngineChoice, KafkaClient, KeyedBy, OnLostHistory, SinkChoice, StartAt, SummaryForm,
+};
 pub(crate) use keys::{
     CONFIG, INSPECT, KEYS, LATER, QUARANTINE, RECORD, REPLAY, RUN, SCHEMA, TOPICS, TXN, TXN_ABORT,
 };
@@ -83,56 +87,6 @@ pub(crate) struct Settings {
     pub(crate) embedded: EmbeddedSettings,
 }
 
-/// What the readings' topics are keyed by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum KeyedBy {
-    Sensor,
-    Facility,
-}
-
-/// What readings are fetched by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum KafkaClient {
-    Auto,
-    Native,
-    Rdkafka,
-}
-
-/// What is promised about repeats.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum Delivery {
-    AtLeastOnce,
-    ExactlyOnce,
-}
-
-/// Where the engine runs that a replay measures.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum EngineChoice {
-    Here,
-    External,
-    None,
-}
-
-/// The summary at the end of a run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum SummaryForm {
-    Table,
-    Json,
-}
-
-/// What to do when the log no longer holds what a restart would read again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum OnLostHistory {
-    Start,
-    Refuse,
-}
-
 /// The source that needs no service.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -142,30 +96,6 @@ pub(crate) struct EmbeddedSettings {
     pub(crate) tanks: u32,
     pub(crate) interval: Span,
     pub(crate) partitions: u32,
-}
-
-/// Where to start reading where no commit exists.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum StartAt {
-    /// At the oldest record.
-    Earliest,
-    /// At the end.
-    Latest,
-    /// At the first record sent at or after this time, epoch ms.
-    Time(i64),
-}
-
-/// One sink of `sink`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum SinkChoice {
-    /// The output topics.
-    Kafka,
-    /// The terminal.
-    Console,
-    /// Nowhere: counted, offsets committed.
-    Count,
-    /// A file of JSON lines.
-    Jsonl(PathBuf),
 }
 
 /// Settings with their origins.
