@@ -26,6 +26,7 @@
 
 mod arena;
 mod held;
+mod scan;
 mod rings;
 mod emit;
 mod alarm;
@@ -37,5 +38,6 @@ mod decide;
 pub use arena::{Arena, PartRef};
 pub use emit::{AlarmTotals, Emitted, RowForm};
 pub use held::{Arrival, Half, Held, Open};
-pub use rings::{Ring, Rings, scan};
+pub use rings::{Ring, Rings};
+pub use scan::scan;
 pub use shard_join::{Join, JoinCounts, JoinStart};

@@ -7,7 +7,8 @@ use crate::sabotage::{Rule, broken};
 use super::PartRef;
 use super::emit::Scored;
 use super::held::{Arrival, Half, Open};
-use super::rings::{Rings, scan};
+use super::rings::Rings;
+use super::scan::scan;
 use super::shard_join::{Facility, Join};
 
 impl Join {
@@ -29,7 +30,8 @@ impl Join {
         let half = Half::new(&arrival, part);
         let mut open = Open::default();
         match (self.rules.join, side) {
-            (JoinMode::All, _) => open.paired = self.pair(facility, side, &half),
+            (JoinMode::All, Side::Well) => open.paired = self.pair::<true>(facility, &half),
+            (JoinMode::All, Side::Tank) => open.paired = self.pair::<false>(facility, &half),
             (JoinMode::Latest, Side::Well) => {
                 open.partner = self.find_partner(facility, &half);
                 if !half.held.reread {
@@ -58,8 +60,9 @@ impl Join {
         }
     }
 
-    /// all: a row with every reading of the other side within the bound. Whether there was one.
-    fn pair(&mut self, facility_number: u32, side: Side, half: &Half) -> bool {
+    /// all: a row with every reading of the other side within the bound. Whether there was one. Once for each
+    /// side, so that nothing is chosen by it row by row.
+    fn pair<const IS_WELL: bool>(&mut self, facility_number: u32, half: &Half) -> bool {
         let Join { out, counts, facilities, rings: columns, arena, alarms, numbers, w_ms, .. } = self;
         let Facility { rings, alarm, bound_ms, alert_above, .. } = &mut facilities[facility_number as usize];
         let (t, bound_ms, w_ms) = (half.time_ms, *bound_ms, *w_ms);
@@ -70,6 +73,7 @@ impl Join {
         let reread = half.held.reread;
         let low = if reread { t - bound_ms } else { (t - bound_ms).max(open_from) };
         let mut paired = false;
+        let side = if IS_WELL { Side::Well } else { Side::Tank };
         let places = Rings::places(&rings[side.other().index()]);
         let Rings { times_ms, held, open, .. } = columns;
         let (times_ms, held) = (&times_ms[places.clone()], &held[places.clone()]);
@@ -79,10 +83,7 @@ impl Join {
             if new && reread && t < open_from {
                 return;
             }
-            let (well, tank) = match side {
-                Side::Well => (half, &other),
-                Side::Tank => (&other, half),
-            };
+            let (well, tank) = if IS_WELL { (half, &other) } else { (&other, half) };
             let scored = Scored::new(*alert_above, Some(well), Some(tank));
             if new {
                 out.expect_part(&other, arena);

@@ -155,29 +155,6 @@ impl Rings {
     }
 }
 
-/// Calls `found` with the place in `times_ms` of each time in `low_ms..=high_ms`, in no order that means
-/// anything. The length is a multiple of four.
-#[inline]
-pub fn scan(times_ms: &[i64], low_ms: i64, high_ms: i64, mut found: impl FnMut(usize)) {
-    if low_ms > high_ms {
-        return;
-    }
-    let width = high_ms.wrapping_sub(low_ms).cast_unsigned();
-    let (blocks, rest) = times_ms.as_chunks::<BLOCK>();
-    debug_assert!(rest.is_empty(), "regions are whole blocks");
-    for (number, block) in blocks.iter().enumerate() {
-        // One mask per block, without a branch per time: which times match is as good as random.
-        let mut mask = 0_u32;
-        for (bit, time_ms) in block.iter().enumerate() {
-            mask |= u32::from(time_ms.wrapping_sub(low_ms).cast_unsigned() <= width) << bit;
-        }
-        while mask != 0 {
-            found(number * BLOCK + mask.trailing_zeros() as usize);
-            mask &= mask - 1;
-        }
-    }
-}
-
 fn size_class(slots: u32) -> usize {
     (slots / SLOTS_MIN).trailing_zeros() as usize
 }
@@ -190,14 +167,13 @@ const SLOTS_MIN: u32 = 4;
 /// Slots that are asked for ahead: at the default density most rings have as many.
 const SLOTS_EXPECTED: usize = 8;
 const HELD_PER_LINE: usize = 64 / size_of::<Held>();
-/// Times that are compared at once.
-const BLOCK: usize = 4;
 /// Sizes of regions: from `SLOTS_MIN` to all that 32 bits can number.
 const SIZES: usize = 30;
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::join::scan;
 
     /// Several rings in the same columns, each against a list.
     #[test]
