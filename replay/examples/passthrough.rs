@@ -4,13 +4,13 @@
 //!     passthrough forward --brokers H:P --wells T --tanks T --output T --alerts T --quarantine T --group ID
 //!         [--interval MS] [--every N]
 //!     passthrough compare BINARY FOLDER small|full [--rate N] [--every N] [--seconds S] [--rounds N]
-//!         [--interval MS]
+//!         [--interval MS] [--against pass-through|at-least-once]
 //!     passthrough senders BROKERS RECORDS ROUNDS
 //!
 //! `forward` is the pass-through: a row for each N-th record, whose place it carries, so that `replay
 //! --engine external` measures it as it measures the engine. `compare` runs engine and pass-through in turns
-//! under the same load, at WELLSTREAM_TEST_BROKERS, and prints both. `senders` prints what a record costs
-//! each of the two clients that send.
+//! under the same load, at WELLSTREAM_TEST_BROKERS, and prints both; or the engine exactly once and at least
+//! once. `senders` prints what a record costs each of the two clients that send.
 
 #![expect(clippy::print_stdout, reason = "figures on standard output are what it is for")]
 

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::table::Who;
 use super::{Failed, USAGE, flag};
 
 /// What was asked for.
@@ -15,6 +16,8 @@ pub(crate) struct Asked {
     pub(crate) services: PathBuf,
     pub(crate) interval: Duration,
     pub(crate) rounds: usize,
+    /// Whom the engine, exactly once, is measured against.
+    pub(crate) rival: Who,
     pub(crate) cases: Vec<Case>,
 }
 
@@ -31,9 +34,15 @@ pub(crate) struct Case {
 impl Asked {
     pub(crate) fn read(args: &[String]) -> Result<Asked, Failed> {
         let [binary, folder, size, given @ ..] = args else { return Err(USAGE.into()) };
-        let (rounds, mut cases) = match size.as_str() {
-            "small" => (1, SMALL.to_vec()),
-            "full" => (2, FULL.to_vec()),
+        let rival = match flag(given, "against") {
+            None | Some("pass-through") => Who::PassThrough,
+            Some("at-least-once") => Who::AtLeastOnce,
+            Some(_) => return Err(USAGE.into()),
+        };
+        let (rounds, mut cases) = match (size.as_str(), rival) {
+            ("small", _) => (1, SMALL.to_vec()),
+            ("full", Who::AtLeastOnce) => (5, vec![DELIVERY]),
+            ("full", _) => (2, FULL.to_vec()),
             _ => return Err(USAGE.into()),
         };
         let number = |name: &str| flag(given, name).map(str::parse::<u64>).transpose();
@@ -56,6 +65,7 @@ impl Asked {
             services: variable("WELLSTREAM_SERVICES_DIR")?.into(),
             interval: Duration::from_millis(number("interval")?.unwrap_or(100)),
             rounds: number("rounds")?.map_or(Ok(rounds), usize::try_from)?,
+            rival,
             cases,
         })
     }
@@ -94,6 +104,8 @@ const FULL: [Case; 3] = [
     Case { rate: 300_000, every: 1, seconds: 60 },
     Case { rate: 100_000, every: 1, seconds: 60 },
 ];
+/// What exactly once costs.
+const DELIVERY: Case = Case { rate: 100_000, every: 1, seconds: 30 };
 const READING_BYTES: u64 = 170;
 const ROW_BYTES: u64 = 450;
 

@@ -25,14 +25,15 @@ pub(crate) fn compare(asked: &Asked) -> Result<ExitCode, Failed> {
     for case in &asked.cases {
         let mut all = Vec::new();
         for round in 0..asked.rounds {
-            for who in [Who::Engine, Who::PassThrough] {
+            for who in [Who::Engine, asked.rival] {
                 let figures = Run::new(asked, case, who, round)?.measure()?;
                 println!("{}", table::line(case, &figures));
                 is_wrong |= figures.outcome.starts_with(Outcome::Fail.name());
                 all.push(figures);
             }
         }
-        sums.push(table::sum(case, &all));
+        let interval_ms = asked.interval.as_secs_f64() * 1e3;
+        sums.push(table::sum(case, asked.rival, interval_ms, &all));
     }
     println!("\n{}", sums.join("\n"));
     Ok(if is_wrong { ExitCode::FAILURE } else { ExitCode::SUCCESS })
@@ -93,9 +94,11 @@ impl<'a> Run<'a> {
         let [own, broker] = [0, 1].map(|place: usize| cpu_s(ids[place]) - before[place]);
         let report = report::read(&self.folder.join("report"))
             .map_err(|error| format!("{error}; {status}: {}", replay.last_words()))?;
-        if self.who == Who::Engine {
+        let mut commit_ms = None;
+        if self.who.delivery().is_some() {
             program.signal("INT")?;
             program.finish(FINISH_MAX)?;
+            commit_ms = p50_of_commits(&program.stdout());
         }
         let rows = report.result.outputs.as_ref().map_or(0, |outputs| outputs.rows);
         let ns = report.series(Stage::EndToEnd).map(|series| &series.ns);
@@ -108,6 +111,7 @@ impl<'a> Run<'a> {
             rows,
             row_bytes: 0.0,
             cpu_s: [own, report.result.cpu_s, broker],
+            commit_ms,
         })
     }
 
@@ -126,13 +130,13 @@ impl<'a> Run<'a> {
     /// Starts who is measured, and waits until it stands at the ends of the input.
     fn start(&self, connection: &Connection) -> Result<Program, Failed> {
         let interval_ms = self.asked.interval.as_millis();
-        match self.who {
-            Who::Engine => {
+        match self.who.delivery() {
+            Some(delivery) => {
                 let interval = format!("{interval_ms}ms");
                 let mut args =
                     words(&["run", "--group", &self.prefix, "--from", "latest", "--sink", "kafka"]);
-                args.extend(words(&["--summary", "json", "--commit-interval", &interval]));
-                args.extend(words(&["--kafka-client", "native"]));
+                args.extend(words(&["--summary", "table", "--commit-interval", &interval]));
+                args.extend(words(&["--kafka-client", "native", "--delivery", delivery]));
                 args.extend(self.topics());
                 let mut engine = Program::start(&self.asked.binary, &args, &self.folder, "engine")?;
                 engine.wait_until("its first commit", |_| {
@@ -141,7 +145,7 @@ impl<'a> Run<'a> {
                 })?;
                 Ok(engine)
             }
-            Who::PassThrough => {
+            None => {
                 let (interval, every) = (interval_ms.to_string(), self.case.every.to_string());
                 let mut args = words(&["forward", "--group", &self.prefix, "--interval", &interval]);
                 args.extend(words(&["--every", &every]));
@@ -160,7 +164,7 @@ impl<'a> Run<'a> {
         let mut args = words(&["replay", "--engine", "external", "--scenario", "scenario.toml"]);
         args.extend(words(&["--rate", &rate, "--duration", &seconds, "--warmup", &warmup]));
         args.extend(words(&["--report", "report", "--kafka-client", "native"]));
-        if self.who == Who::Engine {
+        if self.who.delivery().is_some() {
             args.push("--verify".to_owned());
         }
         args.extend(self.topics());
@@ -214,6 +218,13 @@ impl<'a> Run<'a> {
     }
 }
 
+/// As the summary at the end of a run tells it: `commit   p50 3.210 ms, ...`.
+fn p50_of_commits(summary: &str) -> Option<f64> {
+    let line = summary.lines().find(|line| line.trim_start().starts_with("commit "))?;
+    let mut words = line.split_ascii_whitespace().skip_while(|word| *word != "p50");
+    words.nth(1)?.parse().ok()
+}
+
 fn free_bytes(folder: &Path) -> Result<u64, Failed> {
     let output = Command::new("df").arg("-Pk").arg(folder).output()?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -247,3 +258,16 @@ const DISK_MAX: Duration = Duration::from_secs(150);
 const FINISH_MAX: Duration = Duration::from_secs(240);
 /// Rows whose bytes are counted.
 const ROWS_WEIGHED: u32 = 10_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_of_a_commit_is_read_from_the_summary() {
+        let line =
+            "  latency        p50 52.1 ms\n    commit       p50 3.210 ms, p99 9.000 ms  asking for a cut";
+        assert_eq!(p50_of_commits(line), Some(3.21));
+        assert_eq!(p50_of_commits("    commit       p50 -, p99 -  asking"), None);
+    }
+}

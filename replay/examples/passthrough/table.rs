@@ -5,7 +5,10 @@ use super::case::Case;
 /// Who was measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Who {
+    /// Exactly once.
     Engine,
+    /// The engine without transactions.
+    AtLeastOnce,
     PassThrough,
 }
 
@@ -23,13 +26,25 @@ pub(crate) struct Figures {
     pub(crate) row_bytes: f64,
     /// Of who was measured, of `replay`, of the broker; seconds.
     pub(crate) cpu_s: [f64; 3],
+    /// p50 of a commit, from asking for a cut, ms; of an engine.
+    pub(crate) commit_ms: Option<f64>,
 }
 
 impl Who {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Who::Engine => "engine",
+            Who::AtLeastOnce => "at-least-once",
             Who::PassThrough => "pass-through",
+        }
+    }
+
+    /// What it promises, where it is an engine.
+    pub(crate) fn delivery(self) -> Option<&'static str> {
+        match self {
+            Who::Engine => Some("exactly-once"),
+            Who::AtLeastOnce => Some("at-least-once"),
+            Who::PassThrough => None,
         }
     }
 }
@@ -37,21 +52,32 @@ impl Who {
 /// Over the columns of [`line`].
 pub(crate) fn head() -> String {
     format!(
-        "{:<28} {:<13} {:>8} {:>8} {:>8} {:>9} {:>10} {:>5} {:>7} {:>7} {:>7}  outcome",
-        "load", "who", "p50 ms", "p99 ms", "p99.9", "sent/s", "rows", "B/row", "CPU s", "replay", "broker"
+        "{:<28} {:<13} {:>8} {:>8} {:>8} {:>9} {:>9} {:>10} {:>5} {:>7} {:>7} {:>7}  outcome",
+        "load",
+        "who",
+        "p50 ms",
+        "p99 ms",
+        "p99.9",
+        "commit ms",
+        "sent/s",
+        "rows",
+        "B/row",
+        "CPU s",
+        "replay",
+        "broker"
     )
 }
 
 pub(crate) fn line(case: &Case, figures: &Figures) -> String {
-    let ms = figures.ms.map(|ms| ms.map_or_else(|| "-".to_owned(), |ms| format!("{ms:.1}")));
+    let told = |ms: Option<f64>| ms.map_or_else(|| "-".to_owned(), |ms| format!("{ms:.1}"));
+    let [p50, p99, p99_9] = figures.ms.map(told);
+    let commit = told(figures.commit_ms);
     let [own, replay, broker] = figures.cpu_s;
     format!(
-        "{:<28} {:<13} {:>8} {:>8} {:>8} {:>9.0} {:>10} {:>5.0} {own:>7.2} {replay:>7.2} {broker:>7.2}  {}",
+        "{:<28} {:<13} {p50:>8} {p99:>8} {p99_9:>8} {commit:>9} {:>9.0} {:>10} {:>5.0} {own:>7.2} \
+         {replay:>7.2} {broker:>7.2}  {}",
         case.text(),
         figures.who.name(),
-        ms[0],
-        ms[1],
-        ms[2],
         figures.sent_per_s,
         figures.rows,
         figures.row_bytes,
@@ -60,17 +86,30 @@ pub(crate) fn line(case: &Case, figures: &Figures) -> String {
 }
 
 /// Both beside one another: medians over the rounds, and their ratio.
-pub(crate) fn sum(case: &Case, all: &[Figures]) -> String {
-    let of = |who, place: usize| {
-        median(all.iter().filter(|it| it.who == who).filter_map(|it| it.ms[place]).collect())
+pub(crate) fn sum(case: &Case, rival: Who, interval_ms: f64, all: &[Figures]) -> String {
+    let of = |who, figure: &dyn Fn(&Figures) -> Option<f64>| {
+        median(all.iter().filter(|it| it.who == who).filter_map(figure).collect())
     };
-    let compared = |name: &str, place| match (of(Who::Engine, place), of(Who::PassThrough, place)) {
-        (Some(engine), Some(pass)) => {
-            format!("{name} {engine:.1} ms against {pass:.1} ms, ratio {:.2}", engine / pass)
+    let compared = |name: &str, unit: &str, figure: &dyn Fn(&Figures) -> Option<f64>| match (
+        of(Who::Engine, figure),
+        of(rival, figure),
+    ) {
+        (Some(engine), Some(other)) => {
+            format!("{name} {engine:.1} {unit} against {other:.1} {unit}, ratio {:.2}", engine / other)
         }
         _ => format!("{name} is not known of both"),
     };
-    format!("{}: {}; {}", case.text(), compared("p50", 0), compared("p99", 1))
+    let parts = [
+        compared("p50", "ms", &|it| it.ms[0]),
+        compared("p99", "ms", &|it| it.ms[1]),
+        compared("CPU", "s", &|it| Some(it.cpu_s[0])),
+    ];
+    let mut said = format!("{}: {}", case.text(), parts.join("; "));
+    if let Some(commit_ms) = of(Who::Engine, &|it| it.commit_ms) {
+        let bound_ms = interval_ms + 3.0 * commit_ms;
+        said = format!("{said}; interval + 3 commits: {bound_ms:.1} ms");
+    }
+    said
 }
 
 fn median(mut all: Vec<f64>) -> Option<f64> {
@@ -97,6 +136,7 @@ mod tests {
             rows: 1,
             row_bytes: 1.0,
             cpu_s: [0.0; 3],
+            commit_ms: Some(5.0),
         };
         let case = Case { rate: 5_000, every: 1, seconds: 1 };
         let runs = [
@@ -106,8 +146,9 @@ mod tests {
             run(Who::PassThrough, Some(90.0)),
             run(Who::PassThrough, Some(110.0)),
         ];
-        let said = sum(&case, &runs);
+        let said = sum(&case, Who::PassThrough, 100.0, &runs);
         assert!(said.contains("p99 150.0 ms against 100.0 ms, ratio 1.50"), "{said}");
-        assert!(sum(&case, &runs[..3]).contains("p99 is not known of both"));
+        assert!(said.ends_with("interval + 3 commits: 115.0 ms"), "{said}");
+        assert!(sum(&case, Who::PassThrough, 100.0, &runs[..3]).contains("p99 is not known of both"));
     }
 }
