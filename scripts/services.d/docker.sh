@@ -5,6 +5,7 @@ docker_main() {
   local verb=$1 wipe=$2 name
   shift 2
   [ "$KAFKA_VERSION" = "$KAFKA_DEFAULT_VERSION" ] || die "WELLSTREAM_KAFKA_VERSION goes with processes, not with docker"
+  [ "$KAFKA_NODES" = 1 ] || die "WELLSTREAM_KAFKA_NODES goes with processes, not with docker"
   docker info >/dev/null 2>&1 ||
     die "WELLSTREAM_SERVICES=docker, but no container engine answers; start it, or leave that variable out"
   docker compose version >/dev/null 2>&1 || die "docker has no 'compose' command here: install its compose plugin (v2)"

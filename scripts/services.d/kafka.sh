@@ -1,4 +1,5 @@
-# Sourced by scripts/services and scripts/kafka-tool: Apache Kafka, one KRaft node, from its Maven artifacts.
+# Sourced by scripts/services and scripts/kafka-tool: Apache Kafka, a KRaft node, from its Maven artifacts. Further nodes
+# of a cluster (cluster.sh) are the same with ports ten further on each, and without a controller.
 # shellcheck shell=bash disable=SC2034,SC2154
 
 KAFKA_DEFAULT_VERSION=4.1.0
@@ -7,10 +8,17 @@ KAFKA_PORT=${WELLSTREAM_KAFKA_PORT:-$((19092 + SHIFT))}
 KAFKA_CONTROLLER_PORT=${WELLSTREAM_KAFKA_CONTROLLER_PORT:-$((19093 + SHIFT))}
 KAFKA_SASL_PORT=${WELLSTREAM_KAFKA_SASL_PORT:-$((19094 + SHIFT))}
 KAFKA_TLS_PORT=${WELLSTREAM_KAFKA_TLS_PORT:-$((19095 + SHIFT))}
+KAFKA_NODES=${WELLSTREAM_KAFKA_NODES:-$(cat "$STATE/nodes" 2>/dev/null || echo 1)}
 KAFKA_LIB=$CACHE/kafka-$KAFKA_VERSION/lib
 
-kafka_ports() { echo "$KAFKA_PORT $KAFKA_CONTROLLER_PORT $KAFKA_SASL_PORT $KAFKA_TLS_PORT"; }
+kafka_ports() { echo "$KAFKA_CONTROLLER_PORT $(kafka_client_ports 1)"; }
 kafka_where() { echo "127.0.0.1:$KAFKA_PORT (version $KAFKA_VERSION; SASL/PLAIN, user wellstream: 127.0.0.1:$KAFKA_SASL_PORT)"; }
+
+# kafka_port PORT NODE: which port a node has where the first one has PORT.
+kafka_port() { echo $(($1 + 10 * ($2 - 1))); }
+kafka_client_ports() {
+  echo "$(kafka_port "$KAFKA_PORT" "$1") $(kafka_port "$KAFKA_SASL_PORT" "$1") $(kafka_port "$KAFKA_TLS_PORT" "$1")"
+}
 
 # About 54 MB, once per machine.
 kafka_install() {
@@ -26,14 +34,16 @@ kafka_install() {
   keep_part "$part" "$CACHE/kafka-$KAFKA_VERSION"
 }
 
-# Writes the settings anew at each start (ports may differ); formats the storage only where there is none.
+# kafka_prepare DIR [NODE]: writes the settings anew at each start (ports may differ); formats the storage only where
+# there is none.
 kafka_prepare() {
-  local dir=$1
-  kafka_certificate "$dir"
-  kafka_settings "$dir" "$(kafka_data "$dir")" >"$dir/server.properties"
+  local dir=$1 node=${2:-1} quorum=()
+  kafka_certificate "$STATE/kafka"
+  kafka_settings "$(kafka_data "$dir")" "$node" >"$dir/server.properties"
   echo "$KAFKA_VERSION" >"$dir/version"
   [ -f "$(kafka_data "$dir")/meta.properties" ] && return 0
-  kafka_java kafka.tools.StorageTool format --standalone --config "$dir/server.properties" \
+  [ "$node" != 1 ] || quorum=(--standalone)
+  kafka_java kafka.tools.StorageTool format ${quorum[@]+"${quorum[@]}"} --config "$dir/server.properties" \
     --cluster-id "$KAFKA_CLUSTER_ID" >"$dir/format.log" 2>&1 ||
     { tail -n 20 "$dir/format.log" >&2; die "kafka: could not format $(kafka_data "$dir")"; }
 }
@@ -54,6 +64,7 @@ kafka_fits() {
 # A certificate of its own for 127.0.0.1, which tests believe by ca.pem. Its password guards nothing.
 kafka_certificate() {
   [ -f "$1/ca.pem" ] && return 0
+  mkdir -p "$1"
   local store=(-keystore "$1/tls.p12" -storetype PKCS12 -storepass wellstream -alias kafka)
   rm -f "$1/tls.p12"
   keytool -genkeypair "${store[@]}" -keyalg EC -groupname secp256r1 -validity 3650 -dname CN=127.0.0.1 \
@@ -61,28 +72,38 @@ kafka_certificate() {
   keytool -exportcert -rfc "${store[@]}" -file "$1/ca.pem" 2>/dev/null
 }
 
+# kafka_launch DIR [NAME]
 kafka_launch() {
-  local dir=$1
+  local dir=$1 name=${2:-kafka}
   local heap=${WELLSTREAM_KAFKA_HEAP:-1g}
-  launch kafka java -Xms"$heap" -Xmx"$heap" -XX:+UseG1GC -XX:MaxGCPauseMillis=20 -XX:+ExitOnOutOfMemoryError \
+  launch "$name" java -Xms"$heap" -Xmx"$heap" -XX:+UseG1GC -XX:MaxGCPauseMillis=20 -XX:+ExitOnOutOfMemoryError \
     -Djava.awt.headless=true -Dwellstream.service="$dir" \
     -Dlog4j2.configurationFile="$HERE/services.d/log4j2.properties" \
     -cp "$KAFKA_LIB/*" kafka.Kafka "$dir/server.properties"
 }
 
-# The port opens before the broker answers, so its own word decides.
+# kafka_healthy DIR [NODE]: the port opens before the broker answers, so its own word decides.
 kafka_healthy() {
-  grep -q 'Kafka Server started' "$1/log" && tcp_open "$KAFKA_PORT"
+  grep -q 'Kafka Server started' "$1/log" && tcp_open "$(kafka_port "$KAFKA_PORT" "${2:-1}")"
 }
 
+# kafka_settings DATA NODE. One node alone: replication 1 and min ISR 1 wherever Kafka would ask for three.
 kafka_settings() {
+  local ports listeners roles=broker isr=1
+  read -ra ports <<<"$(kafka_client_ports "$2")"
+  listeners=PLAIN://127.0.0.1:${ports[0]},SASL://127.0.0.1:${ports[1]},TLS://127.0.0.1:${ports[2]}
+  if [ "$2" = 1 ]; then
+    roles=broker,controller
+    listeners=$listeners,CONTROLLER://127.0.0.1:$KAFKA_CONTROLLER_PORT
+  fi
+  [ "$KAFKA_NODES" = 1 ] || isr=2
   cat <<PROPERTIES
-# Written by scripts/services. One node: replication 1 and min ISR 1 wherever Kafka would ask for three.
-process.roles=broker,controller
-node.id=1
+# Written by scripts/services.
+process.roles=$roles
+node.id=$2
 controller.quorum.bootstrap.servers=127.0.0.1:$KAFKA_CONTROLLER_PORT
-listeners=PLAIN://127.0.0.1:$KAFKA_PORT,SASL://127.0.0.1:$KAFKA_SASL_PORT,TLS://127.0.0.1:$KAFKA_TLS_PORT,CONTROLLER://127.0.0.1:$KAFKA_CONTROLLER_PORT
-advertised.listeners=PLAIN://127.0.0.1:$KAFKA_PORT,SASL://127.0.0.1:$KAFKA_SASL_PORT,TLS://127.0.0.1:$KAFKA_TLS_PORT,CONTROLLER://127.0.0.1:$KAFKA_CONTROLLER_PORT
+listeners=$listeners
+advertised.listeners=$listeners
 listener.security.protocol.map=PLAIN:PLAINTEXT,SASL:SASL_PLAINTEXT,TLS:SSL,CONTROLLER:PLAINTEXT
 inter.broker.listener.name=PLAIN
 controller.listener.names=CONTROLLER
@@ -92,17 +113,19 @@ listener.name.sasl.plain.sasl.jaas.config=org.apache.kafka.common.security.plain
 listener.name.sasl.scram-sha-256.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
 listener.name.sasl.scram-sha-512.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
 listener.name.tls.ssl.keystore.type=PKCS12
-listener.name.tls.ssl.keystore.location=$1/tls.p12
+listener.name.tls.ssl.keystore.location=$STATE/kafka/tls.p12
 listener.name.tls.ssl.keystore.password=wellstream
 listener.name.tls.ssl.key.password=wellstream
-log.dirs=$2
-offsets.topic.replication.factor=1
-transaction.state.log.replication.factor=1
-transaction.state.log.min.isr=1
-share.coordinator.state.topic.replication.factor=1
-share.coordinator.state.topic.min.isr=1
-default.replication.factor=1
-min.insync.replicas=1
+log.dirs=$1
+offsets.topic.replication.factor=$KAFKA_NODES
+transaction.state.log.replication.factor=$KAFKA_NODES
+transaction.state.log.min.isr=$isr
+share.coordinator.state.topic.replication.factor=$KAFKA_NODES
+share.coordinator.state.topic.min.isr=$isr
+default.replication.factor=$KAFKA_NODES
+min.insync.replicas=$isr
+# Leaders that had to move come back by themselves, within seconds of their node.
+leader.imbalance.check.interval.seconds=5
 # A misspelt topic must fail, not appear. (message.max.bytes stays Kafka's default of 1 MB: a topic for larger
 # records sets max.message.bytes itself, as on a real cluster.)
 auto.create.topics.enable=false

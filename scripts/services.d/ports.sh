@@ -22,11 +22,14 @@ resolve_shift() {
 
 shift_free() {
   local port
-  for port in 16379 18081 19092 19093 19094 19095; do
+  for port in 16379 18081 19092 19093 19094 19095 19102 19104 19105 19112 19114 19115; do
     ! tcp_open $((port + SHIFT)) || return 1
   done
 }
 
 # note_shift, forget_shift: so that later calls and tools find the services without being told.
-note_shift() { echo "$SHIFT" >"$STATE/shift"; }
-forget_shift() { rm -f "$STATE/shift"; }
+note_shift() {
+  echo "$SHIFT" >"$STATE/shift"
+  echo "$KAFKA_NODES" >"$STATE/nodes"
+}
+forget_shift() { rm -f "$STATE/shift" "$STATE/nodes"; }

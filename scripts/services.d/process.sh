@@ -1,11 +1,11 @@
 # Sourced by scripts/services: starting, watching and ending a service as a plain process with a pid file.
-# shellcheck shell=bash disable=SC2153
+# shellcheck shell=bash disable=SC2153,SC2154
 
 # begin_service NAME: installs, prepares and launches it, unless it is up; does not wait.
 begin_service() {
   local name=$1 dir=$STATE/$1 port
   if service_pid "$name" >/dev/null; then
-    if [ "$name" = kafka ]; then kafka_fits "$dir"; fi
+    case $name in kafka*) kafka_fits "$dir" ;; esac
     return 0
   fi
   for port in $("${name}_ports"); do
@@ -84,9 +84,9 @@ service_pid() {
   pid=$(cat "$STATE/$1/pid" 2>/dev/null) || return 1
   [ -n "$pid" ] || return 1
   command=$(ps -o stat=,args= -p "$pid" -ww 2>/dev/null) || return 1
-  case $command in
+  case "$command " in
     Z*) return 1 ;;
-    *"wellstream.service=$STATE/$1"*) echo "$pid" ;;
+    *"wellstream.service=$STATE/$1 "*) echo "$pid" ;;
     *redis-server*) [ "$1" = redis ] && echo "$pid" ;;
     *) return 1 ;;
   esac
@@ -94,7 +94,7 @@ service_pid() {
 
 any_running() {
   local name
-  for name in kafka registry redis; do
+  for name in "${ALL[@]}"; do
     if service_pid "$name" >/dev/null; then return 0; fi
   done
   return 1

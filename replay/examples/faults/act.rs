@@ -70,6 +70,7 @@ impl<'a> Rig<'a> {
                 Act::Frozen => self.frozen()?,
                 Act::Fate(target, direction, fate) => self.fate(target, direction, fate)?,
                 Act::Broker(verb, behind) => self.broker(verb, behind)?,
+                Act::Leaders(verb, behind) => self.leaders(verb, behind)?,
                 Act::Cuts(probability) => self.cuts(probability)?,
                 Act::Stuck => self.stuck()?,
             }

@@ -9,7 +9,7 @@ use super::Failed;
 use super::act::Rig;
 use super::plan::Target;
 use super::program::Program;
-use super::supervise::{PATIENCE, RUNTIME_FAILURE, TURN};
+use super::supervise::{PATIENCE, RUNTIME_FAILURE};
 use super::world::services;
 
 impl Rig<'_> {
@@ -53,14 +53,31 @@ impl Rig<'_> {
         self.clock.sleep(Duration::from_millis(self.random.u64(2_000..3_000)));
         self.await_more_rows("before the broker goes")?;
         self.hold_answer(behind, |rig, held| {
-            services(verb)?;
+            services(verb, "kafka")?;
             rig.faults.cut_all();
             rig.faults.remove(held);
             Ok(())
         })?;
         self.clock.sleep(Duration::from_millis(self.random.u64(0..3_000)));
-        services("start")?;
+        services("start", "kafka")?;
         self.await_more_rows("after the broker came back")
+    }
+
+    /// A node goes when a request has been obeyed, by it or by another one, and nobody has heard of it. Each
+    /// node leads some partitions of each topic; it leads them again soon after it is back.
+    pub(super) fn leaders(&mut self, verb: &str, behind: Target) -> Result<(), Failed> {
+        self.await_more_rows("before a node goes")?;
+        let node = if self.random.bool() { "kafka2" } else { "kafka3" };
+        self.hold_answer(behind, |rig, held| {
+            services(verb, node)?;
+            rig.faults.release(held);
+            Ok(())
+        })?;
+        self.await_more_rows("while a node is away")?;
+        self.clock.sleep(Duration::from_millis(self.random.u64(0..3_000)));
+        services("start", node)?;
+        self.supervise_for(LEADERS_BACK)?;
+        self.await_more_rows("after the leaders moved back")
     }
 
     /// Does something while the answer to a request is held: with exactly once a transaction is open.
@@ -81,11 +98,7 @@ impl Rig<'_> {
     pub(super) fn cuts(&mut self, probability: f64) -> Result<(), Failed> {
         let rules = [Direction::Request, Direction::Reply]
             .map(|way| self.faults.add(Rule::any(way, probability, self.random.u64(..), Action::Cut)));
-        let begun = self.clock.elapsed();
-        self.supervise(|rig| {
-            rig.clock.sleep(TURN);
-            rig.clock.elapsed().saturating_sub(begun) > CUTS_TIME
-        })?;
+        self.supervise_for(CUTS_TIME)?;
         self.faults.cut_all();
         let fired: u64 = rules.iter().map(|rule| self.faults.fired(*rule)).sum();
         for rule in rules {
@@ -145,6 +158,9 @@ const FROZEN_TIME: Duration = Duration::from_secs(13);
 
 /// Coordinators look only every ten seconds for transactions that have lasted too long.
 const ABORTED_TIME: Duration = Duration::from_secs(22);
+
+/// A node is in sync again within a second or two; every five its leaders are looked for.
+const LEADERS_BACK: Duration = Duration::from_secs(9);
 
 /// Cuts at random last as long.
 const CUTS_TIME: Duration = Duration::from_secs(8);

@@ -27,6 +27,8 @@ pub(crate) enum Needs {
     Any,
     /// Transactions.
     ExactlyOnce,
+    /// Either delivery; brokers that leaders can move between.
+    Cluster,
 }
 
 /// What is done.
@@ -46,6 +48,9 @@ pub(crate) enum Act {
     Fate(Target, Direction, Fate),
     /// The broker goes by this verb of `scripts/services` when it has answered this, and comes back.
     Broker(&'static str, Target),
+    /// A node of the cluster goes by this verb when that was answered; leaders move, and move back when it is
+    /// there again.
+    Leaders(&'static str, Target),
     /// Connections are cut at random, as often as that per frame.
     Cuts(f64),
     /// No transaction can be ended: the engine has to say so and go.
@@ -139,6 +144,11 @@ const fn broker(name: &'static str, times: [u32; 2], verb: &'static str, behind:
     plan(name, times, Act::Broker(verb, behind), "rows come again")
 }
 
+const fn leaders(name: &'static str, times: [u32; 2], verb: &'static str, behind: Target) -> Plan {
+    let plan = plan(name, times, Act::Leaders(verb, behind), "it goes on by itself, rows come again");
+    Plan { needs: Needs::Cluster, ..plan }
+}
+
 /// Within what clients wait for a reply: three seconds.
 const LATE: Fate = Fate::Plain(Action::Delay(Duration::from_secs(2)));
 const LOST: Fate = Fate::Plain(Action::Drop);
@@ -199,4 +209,8 @@ pub(crate) const PLANS: &[Plan] = &[
     broker("broker-restarted", [0, 5], "stop", Produce),
     exact(broker("broker-restarted-commit", [0, 3], "stop", Commit)),
     exact(plan("stuck", [0, 2], Act::Stuck, "reported, then a clear exit")),
+    leaders("leaders-moved", [0, 5], "stop", Produce),
+    leaders("leaders-killed", [1, 5], "kill", Produce),
+    leaders("leaders-moved-commit", [0, 5], "stop", Commit),
+    outer(Nearest, leaders("leaders-killed-commit-outer", [0, 5], "kill", Commit)),
 ];

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::Failed;
 use super::plan::{Needs, Plan};
+use super::world::nodes;
 
 /// All that plans have in common.
 #[derive(Debug)]
@@ -68,23 +69,37 @@ impl Settings {
                 return Err(format!("no plan {name}: --list names them").into());
             };
             if !settings.can_run(plan) {
-                return Err(format!("{name} needs --delivery exactly-once").into());
+                let needs = match plan.needs {
+                    Needs::Cluster => "--nodes 3",
+                    Needs::Any | Needs::ExactlyOnce => "--delivery exactly-once",
+                };
+                return Err(format!("{name} needs {needs}").into());
             }
         }
         Ok(settings)
     }
 
-    /// A plan that was named; without names, each that the size has and that the delivery makes sense of.
+    /// A plan that was named; without names, each that the size has and that the delivery makes sense of. A
+    /// cluster is for the plans that need one.
     pub(crate) fn has_asked_for(&self, plan: &Plan) -> bool {
         if self.plans.is_empty() {
-            self.times(plan) > 0 && self.can_run(plan)
+            let is_here = self.is_cluster() == (plan.needs == Needs::Cluster);
+            self.times(plan) > 0 && self.can_run(plan) && is_here
         } else {
             self.plans.iter().any(|name| name == plan.name)
         }
     }
 
     fn can_run(&self, plan: &Plan) -> bool {
-        plan.needs == Needs::Any || self.is_exactly_once()
+        match plan.needs {
+            Needs::Any => true,
+            Needs::ExactlyOnce => self.is_exactly_once(),
+            Needs::Cluster => self.is_cluster(),
+        }
+    }
+
+    fn is_cluster(&self) -> bool {
+        nodes(&self.brokers) > 1
     }
 
     /// An engine tells by which client it works: it must be the one that is asked for.
@@ -132,7 +147,8 @@ impl Settings {
     pub(crate) fn command(&self, plan: &Plan) -> String {
         let mut given = self.given.chunks(2).filter(|pair| pair[0] != "--plan").flatten();
         let more = given.by_ref().fold(String::new(), |text, word| format!("{text} {word}"));
-        format!("scripts/faults {} {} --plan {}{more}", self.size_name(), self.seed, plan.name)
+        let nodes = if self.is_cluster() { " --nodes 3" } else { "" };
+        format!("scripts/faults {} {} --plan {}{nodes}{more}", self.size_name(), self.seed, plan.name)
     }
 }
 

@@ -154,6 +154,15 @@ impl Rig<'_> {
         Ok(())
     }
 
+    /// The same for a while.
+    pub(super) fn supervise_for(&mut self, time: Duration) -> Result<(), Failed> {
+        let begun = self.clock.elapsed();
+        self.supervise(|rig| {
+            rig.clock.sleep(TURN);
+            rig.clock.elapsed().saturating_sub(begun) > time
+        })
+    }
+
     /// How many requests and replies of the engine have passed, by API: who hangs, and where.
     fn frames(&self) -> Vec<[u64; 2]> {
         let ways = [Direction::Request, Direction::Reply];

@@ -63,8 +63,10 @@ impl World {
     /// A broker that has just come back refuses for some seconds.
     fn create_topics(&self) -> Result<(), Failed> {
         let begun = self.clock.elapsed();
+        let replication = nodes(&self.brokers);
         loop {
-            let made = self.connection().and_then(|at| at.create_topics(&self.names, PARTITIONS, 1));
+            let made =
+                self.connection().and_then(|at| at.create_topics(&self.names, PARTITIONS, replication));
             match made {
                 Ok(_) => return Ok(()),
                 Err(error) if self.clock.elapsed().saturating_sub(begun) > PATIENCE => {
@@ -161,9 +163,14 @@ impl World {
     }
 }
 
-/// `scripts/services VERB kafka`.
-pub(crate) fn services(verb: &str) -> Result<(), Failed> {
-    script("services", &[verb, "kafka"])
+/// `scripts/services VERB NODE`.
+pub(crate) fn services(verb: &str, node: &str) -> Result<(), Failed> {
+    script("services", &[verb, node])
+}
+
+/// How many brokers these are: topics are on all of them.
+pub(crate) fn nodes(brokers: &str) -> u32 {
+    brokers.split(',').map(|_| 1).sum()
 }
 
 /// One of the repository's scripts, which says something only where it fails.
