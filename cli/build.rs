@@ -2,17 +2,19 @@
 
 use std::process::Command;
 
+// `cargo run` hands what is set here to the program, too, which takes variables of its own prefix for settings and
+// refuses unknown ones: so this name must not have it (cli/tests/settings.rs).
 fn main() {
-    println!("cargo::rerun-if-env-changed=WELLSTREAM_COMMIT");
+    println!("cargo::rerun-if-env-changed=BUILT_FROM_COMMIT");
     // A package that is built without its history can be told.
-    if std::env::var_os("WELLSTREAM_COMMIT").is_some() {
+    if std::env::var_os("BUILT_FROM_COMMIT").is_some() {
         return;
     }
     if let Some(head) = git(&["rev-parse", "--git-path", "logs/HEAD"]) {
         println!("cargo::rerun-if-changed={head}");
     }
     if let Some(commit) = git(&["describe", "--always", "--dirty", "--abbrev=12"]) {
-        println!("cargo::rustc-env=WELLSTREAM_COMMIT={commit}");
+        println!("cargo::rustc-env=BUILT_FROM_COMMIT={commit}");
     }
 }
 

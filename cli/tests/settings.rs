@@ -56,6 +56,15 @@ fn line<'a>(text: &'a str, start: &str) -> &'a str {
     text.lines().find(|line| line.starts_with(start)).unwrap_or_else(|| panic!("no {start} in {text}"))
 }
 
+/// `cargo run` hands a build script's variables to the program, and this one refuses those that look like
+/// settings.
+#[test]
+fn what_the_build_sets_is_no_setting() {
+    let build = include_str!("../build.rs");
+    assert!(build.contains("cargo::rustc-env=BUILT_FROM_COMMIT"), "it sets something");
+    assert!(!build.contains("rustc-env=WELLSTREAM_"));
+}
+
 #[test]
 fn a_flag_goes_over_a_variable_over_the_file_over_the_default() {
     let file = "group = 'f'";

@@ -97,7 +97,7 @@ fn report(
         started_ms,
         command: without_secrets(std::env::args()),
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        commit: option_env!("WELLSTREAM_COMMIT").map(str::to_owned),
+        commit: option_env!("BUILT_FROM_COMMIT").map(str::to_owned),
         machine: Machine::here(),
         configuration: changed(loaded),
         load: Load {
