@@ -255,3 +255,132 @@ pub enum ResumeError {
         why: &'static str,
     },
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::Side;
+
+    const RULES: RulesHash = RulesHash(0xAB);
+    const WELL: PartitionId = PartitionId { side: Side::Well, number: 1 };
+
+    /// A commit at 500 that re-reads from 400 on.
+    fn metadata() -> CommitMetadata {
+        CommitMetadata {
+            topic_id: "T1".to_owned(),
+            partitions: 3,
+            rewind: 400,
+            clock_before_rewind: Some(4_000),
+            clock: Some(5_000),
+            watermark: Some(3_000),
+            rules: RULES,
+            schemas_given_up: vec![(7, 450)],
+        }
+    }
+
+    /// A log of 100 to 900, of the topic and the partitions of that commit.
+    fn start(committed: Option<(i64, String)>) -> PartitionStart {
+        let topic_id = "T1".to_owned();
+        PartitionStart {
+            partition: WELL,
+            topic_id,
+            partitions: 3,
+            committed,
+            log_start: 100,
+            log_end: 900,
+            from: 100,
+        }
+    }
+
+    fn committed() -> PartitionStart {
+        start(Some((500, metadata().to_string())))
+    }
+
+    fn planned(start: &PartitionStart, policy: ResumePolicy) -> Result<Resume, ResumeError> {
+        Resume::plan(std::slice::from_ref(start), Vec::new(), RULES, policy)
+    }
+
+    /// Offset, clock, offset from which on records are new, W, and whether history was lost.
+    type Begins = (i64, Option<i64>, i64, Option<i64>, bool);
+
+    fn begins(start: &PartitionStart, policy: ResumePolicy) -> Begins {
+        let resume = planned(start, policy).unwrap();
+        let plan = &resume.partitions[0];
+        (plan.rewind, plan.clock, plan.committed, resume.watermark, resume.lost == [WELL])
+    }
+
+    #[test]
+    fn it_begins_at_the_rewind_point_of_its_commit_or_where_it_is_told_to() {
+        let policy = ResumePolicy::default();
+        assert_eq!(begins(&start(None), policy), (100, None, 100, None, false));
+        assert_eq!(begins(&committed(), policy), (400, Some(4_000), 500, Some(3_000), false));
+        let resume = planned(&committed(), ResumePolicy { until_end: true, ..policy }).unwrap();
+        assert_eq!(resume.partitions[0].end, Some(900));
+        assert_eq!(resume.partitions[0].schemas_given_up, [(7, 450)]);
+    }
+
+    /// Nothing is read again where it is not known what that was: results below the commit are decided.
+    #[test]
+    fn where_history_is_lost_it_begins_at_its_commit_or_refuses() {
+        let (start_on, refuse) = (ResumePolicy::default(), LostHistory::Refuse);
+        let retention = PartitionStart { log_start: 401, ..committed() };
+        assert_eq!(begins(&retention, start_on), (500, Some(5_000), 500, Some(3_000), true));
+        let foreign = start(Some((500, "of another program".to_owned())));
+        assert_eq!(begins(&foreign, start_on), (500, None, 500, None, true));
+        for start in [retention, foreign] {
+            let refused = planned(&start, ResumePolicy { lost_history: refuse, ..start_on });
+            assert!(matches!(refused, Err(ResumeError::HistoryLost { partition: WELL, .. })), "{refused:?}");
+        }
+        let at_the_rewind_point = PartitionStart { log_start: 400, ..committed() };
+        assert_eq!(begins(&at_the_rewind_point, start_on).0, 400);
+    }
+
+    #[test]
+    fn other_rules_are_refused_unless_they_are_accepted() {
+        let other = CommitMetadata { rules: RulesHash(1), ..metadata() };
+        let other = start(Some((500, other.to_string())));
+        let refused = planned(&other, ResumePolicy::default());
+        assert_eq!(refused, Err(ResumeError::RulesChanged { then: RulesHash(1), now: RULES }));
+        let accept = ResumePolicy { accept_rules_change: true, ..ResumePolicy::default() };
+        assert_eq!(begins(&other, accept), (500, Some(5_000), 500, Some(3_000), true));
+    }
+
+    #[test]
+    fn a_log_that_is_not_the_one_that_was_committed_is_refused() {
+        let policy = ResumePolicy::default();
+        let by_facility = ResumePolicy { keyed_by_facility: true, ..policy };
+        let refused = |start: PartitionStart, policy| planned(&start, policy).unwrap_err();
+        let (partition, log_start, log_end) = (WELL, 501, 499);
+        assert_eq!(
+            refused(PartitionStart { log_start, ..committed() }, policy),
+            ResumeError::InputLost { partition, committed: 500, log_start }
+        );
+        assert_eq!(
+            refused(PartitionStart { log_end, ..committed() }, policy),
+            ResumeError::BehindCommit { partition, committed: 500, log_end }
+        );
+        let replaced = PartitionStart { topic_id: "T2".to_owned(), ..committed() };
+        assert_eq!(refused(replaced.clone(), policy), ResumeError::TopicReplaced { partition });
+        // An id that is not known is no other id.
+        assert!(planned(&PartitionStart { topic_id: "-".to_owned(), ..replaced }, policy).is_ok());
+        let grown = PartitionStart { partitions: 5, ..committed() };
+        assert!(planned(&grown, policy).is_ok());
+        assert_eq!(
+            refused(grown, by_facility),
+            ResumeError::PartitionsChanged { partition, then: 3, now: 5 }
+        );
+    }
+
+    /// W is the domain's: of partitions that a commit left at different ones, the furthest holds.
+    #[test]
+    fn w_is_the_largest_and_alarms_in_force_are_those_of_a_group_with_commits() {
+        let alarm = AlarmInForce { facility: "F".into(), first_ms: 1, last_ms: 2, highest: 80 };
+        let policy = ResumePolicy::default();
+        let plan = |starts: &[PartitionStart]| Resume::plan(starts, vec![alarm.clone()], RULES, policy);
+        let behind = CommitMetadata { watermark: Some(2_000), ..metadata() };
+        let behind = start(Some((500, behind.to_string())));
+        let resume = plan(&[committed(), behind, start(None)]).unwrap();
+        assert_eq!((resume.watermark, resume.alarms.len()), (Some(3_000), 1));
+        assert_eq!(plan(&[start(None)]).unwrap().alarms, []);
+    }
+}
