@@ -210,7 +210,7 @@ fn what_waits_behind_requests_under_way_goes_in_one_batch() {
         assert_eq!(producer.append(0, 1, ROW, tick * TICK_NS), Appended::Taken);
         under_way.extend(next(&mut producer, (tick + 1) * TICK_NS));
     }
-    assert!(producer.is_backed_up());
+    assert!(producer.is_backed_up(0));
     assert_eq!(producer.records_left(), 1_000);
     // Answered now, and nothing comes any more: what waits is gone by two more requests.
     let (at, before) = (1_001 * TICK_NS, under_way.len());
@@ -225,5 +225,5 @@ fn what_waits_behind_requests_under_way_goes_in_one_batch() {
     }
     assert_eq!(producer.records_left(), 0);
     assert!(before <= 5 && behind <= 2, "{before} requests, then {behind}");
-    assert!(!producer.is_backed_up());
+    assert!(!producer.is_backed_up(0));
 }

@@ -76,10 +76,8 @@ impl Carrier {
             return false;
         }
         (shared.carried_bytes, shared.carried_records) = (state.bytes(), state.records_left());
-        if state.is_backed_up() {
-            return true;
-        }
-        shared.take(&mut self.taken);
+        // A leader that is away holds up its own partitions only.
+        shared.take(&mut self.taken, |place| state.is_backed_up(place));
         drop(shared);
         for (place, batch) in self.taken.batches() {
             state.append_batch(place, batch, now_ns);

@@ -75,18 +75,24 @@ impl Gathered {
         self.records += 1;
     }
 
-    /// Takes all that is written, and leaves the emptied memory that `taken` has: what it held must be gone.
-    pub(super) fn take(&mut self, taken: &mut Gathered) {
+    /// Takes all that is written, places apart that are `held` up, and leaves the emptied memory that `taken`
+    /// has: what it held must be gone.
+    pub(super) fn take(&mut self, taken: &mut Gathered, held: impl Fn(usize) -> bool) {
         debug_assert!(taken.batches().next().is_none(), "what was taken before is gone");
-        std::mem::swap(&mut self.open, &mut taken.open);
-        std::mem::swap(&mut self.full, &mut taken.full);
-        for (_, writer) in self.full.drain(..) {
+        for (_, writer) in taken.full.drain(..) {
             if self.spares.len() < SEND_SPARE_BATCHES {
                 self.spares.push(writer);
             }
         }
-        self.carried_bytes += std::mem::take(&mut self.bytes);
-        self.carried_records += std::mem::take(&mut self.records);
+        taken.full.extend(self.full.extract_if(.., |(place, _)| !held(*place)));
+        let open = self.open.iter_mut().zip(&mut taken.open).enumerate();
+        open.filter(|(place, _)| !held(*place)).for_each(|(_, (mine, theirs))| std::mem::swap(mine, theirs));
+        let moved = taken.batches().map(|(_, writer)| (writer.bytes(), writer.len() as u64));
+        let (bytes, records) = moved.fold((0, 0), |sum, of| (sum.0 + of.0, sum.1 + of.1));
+        self.bytes -= bytes;
+        self.records -= records;
+        self.carried_bytes += bytes;
+        self.carried_records += records;
     }
 
     /// What was taken, each place's batches in order, to be emptied.
@@ -139,7 +145,7 @@ mod tests {
         }
         assert_eq!((shared.records_left(), shared.carried_records), (100, 0));
         let bytes = shared.bytes_left();
-        shared.take(&mut mine);
+        shared.take(&mut mine, |_| false);
         assert_eq!((shared.records_left(), shared.carried_records), (100, 100));
         assert_eq!(shared.bytes_left(), bytes, "what is carried is not acknowledged");
         let mut found = [Vec::new(), Vec::new()];
@@ -152,13 +158,34 @@ mod tests {
         assert_eq!(mine.batches().count(), 0);
     }
 
+    /// Its order is kept over what was left behind, and what is not taken is not carried.
+    #[test]
+    fn a_place_that_is_held_up_keeps_what_it_has() {
+        let (mut shared, mut mine) = (Gathered::new(2), Gathered::new(2));
+        let mut found = Vec::new();
+        for round in 0..4_u8 {
+            for number in 0..20 {
+                shared.put(usize::from(number % 2), &record(&[round * 20 + number; 30]), 400);
+            }
+            shared.take(&mut mine, |place| place == 1 && round < 3);
+            if round < 3 {
+                assert_eq!((shared.records, mine.batches().count() > 0), (10 * (u64::from(round) + 1), true));
+                assert!(mine.batches().all(|(place, _)| place == 0));
+            }
+            found.extend(mine.batches().filter(|(place, _)| *place == 1).flat_map(|(_, it)| values(it)));
+            mine.batches().for_each(|(_, writer)| drop(values(writer)));
+        }
+        assert_eq!(found, (0..80).filter(|number| number % 2 == 1).collect::<Vec<_>>());
+        assert_eq!((shared.records, shared.bytes, shared.carried_records), (0, 0, 80));
+    }
+
     #[test]
     fn a_record_larger_than_a_batch_goes_alone() {
         let (mut shared, mut mine) = (Gathered::new(1), Gathered::new(1));
         for (number, length) in [(0, 10), (1, 5_000), (2, 10)] {
             shared.put(0, &record(&vec![number; length]), 1_000);
         }
-        shared.take(&mut mine);
+        shared.take(&mut mine, |_| false);
         let batches: Vec<_> = mine.batches().map(|(_, writer)| values(writer)).collect();
         assert_eq!(batches, [[0], [1], [2]]);
     }

@@ -84,10 +84,11 @@ impl ProducerState {
         std::mem::swap(&mut self.queues[place].writer, batch);
     }
 
-    /// Whether whoever gathers had better go on gathering: batches wait for others that are on their way.
+    /// Whether whoever gathers had better go on gathering for this partition: batches of it wait for others
+    /// that are on their way.
     #[must_use]
-    pub fn is_backed_up(&self) -> bool {
-        self.queues.iter().any(super::queue::PartitionQueue::is_backed_up)
+    pub fn is_backed_up(&self, place: usize) -> bool {
+        self.queues[place].is_backed_up()
     }
 
     /// Records that are not acknowledged.
