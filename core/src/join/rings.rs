@@ -75,13 +75,15 @@ impl Rings {
         prefetch(&self.held, place);
     }
 
-    /// A ring will be scanned soon: its times are asked for, and of a ring of usual size all that it holds.
+    /// A ring will be scanned soon: its times are asked for, and what it holds of its newest readings, since
+    /// it is those that a reading which arrives is near to.
     #[inline]
     pub(super) fn expect_scan(&self, ring: &Ring) {
-        let places = Rings::places(ring);
-        prefetch(&self.times_ms, places.start);
-        for place in places.take(SLOTS_EXPECTED).step_by(HELD_PER_LINE) {
-            prefetch(&self.held, place);
+        let Ring { start, slots, cursor } = *ring;
+        prefetch(&self.times_ms, start as usize);
+        for back in 1..=SLOTS_EXPECTED {
+            let slot = cursor.wrapping_sub(back) & slots.wrapping_sub(1);
+            prefetch(&self.held, start.wrapping_add(slot) as usize);
         }
     }
 
@@ -164,9 +166,8 @@ const EMPTY: i64 = i64::MIN;
 /// At the default density a facility has some 3 readings of a side in its window. One cache line then holds
 /// the times of both sides.
 const SLOTS_MIN: u32 = 4;
-/// Slots that are asked for ahead: at the default density most rings have as many.
-const SLOTS_EXPECTED: usize = 8;
-const HELD_PER_LINE: usize = 64 / size_of::<Held>();
+/// Slots that are asked for ahead: at the default density a reading meets one, now and then two.
+const SLOTS_EXPECTED: u32 = 2;
 /// Sizes of regions: from `SLOTS_MIN` to all that 32 bits can number.
 const SIZES: usize = 30;
 

@@ -306,6 +306,7 @@ impl AlarmTimers {
 
     /// Takes a row into account: an ALERT row is a step of its facility's alarm. `decided` rows were emitted
     /// before a restart; of the others, those whose time W has passed change nothing.
+    #[inline(always)]
     pub(super) fn row(
         &mut self,
         track: &mut AlarmTrack,
@@ -325,6 +326,12 @@ impl AlarmTimers {
         if !self.rebuilding && track.goes_on(scored.time_ms, scored.risk, self.gap_ms) {
             return;
         }
+        self.step(track, facility, scored);
+    }
+
+    /// A step of its own, which W decides. Rare beside rows that change nothing.
+    #[inline(never)]
+    fn step(&mut self, track: &mut AlarmTrack, facility: u32, scored: Scored) {
         let before = track.bytes();
         track.add(scored.time_ms, scored.risk);
         // Nothing else grows or shrinks them.
