@@ -2,8 +2,8 @@
 
 use std::process::Command;
 
-// `cargo run` hands what is set here to the program, too, which takes variables of its own prefix for settings and
-// refuses unknown ones: so this name must not have it (cli/tests/settings.rs).
+// `cargo run` hands what is set here to the program, too, which takes variables of its own prefix for
+// settings and refuses unknown ones: so this name must not have it (cli/tests/settings.rs).
 fn main() {
     println!("cargo::rerun-if-env-changed=BUILT_FROM_COMMIT");
     // A package that is built without its history can be told.

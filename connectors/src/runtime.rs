@@ -128,8 +128,8 @@ fn commit<K: Sink>(
     control: Control<'_>,
 ) -> Result<Ending, EngineError> {
     let Control { stop, duration, observe } = control;
-    // A batch comes every few hundred microseconds: who waits for it awake takes a core's time from the workers,
-    // and a commit's interval is a thousand times as long.
+    // A batch comes every few hundred microseconds: who waits for it awake takes a core's time from the
+    // workers, and a commit's interval is a thousand times as long.
     let mut idle = Idle::asleep();
     let mut observed_ms = 0;
     let mut watchdog = Watchdog::default();
