@@ -27,8 +27,12 @@ fn disturbed(what: &str, more: &[&str], then: impl FnOnce(&Program)) -> Option<(
     let folder = tempfile::tempdir().unwrap();
     let base = ["--rate", "2k/s", "--duration", "10m", "--report", folder.path().to_str().unwrap()];
     let mut replay = Program::start(&replays::args(&world, "replay", &[&base, more].concat()), TIME_MAX);
-    let sent = || world.connection.watermarks(&world.names.tanks, 0).is_ok_and(|(_, end)| end > SENT_LEAST);
-    replay.wait_until("enough that was sent", sent);
+    let reached = |topic: &str| world.connection.watermarks(topic, 0).is_ok_and(|(_, end)| end > SENT_LEAST);
+    replay.wait_until("enough that was sent", || reached(&world.names.tanks));
+    if more.contains(&"here") {
+        // A broker whose first transaction it is may take seconds for it.
+        replay.wait_until("enough that came out", || reached(&world.names.enriched));
+    }
     let outage = Outage::begin("kill", "start");
     then(&replay);
     let ended = replay.finish();
@@ -83,7 +87,7 @@ fn a_signal_ends_a_measurement_without_a_broker() {
 }
 
 const CLIENTS: [&str; 2] = ["native", "rdkafka"];
-/// Readings in one partition of six before the broker goes.
+/// Readings in one partition of six, and rows in one of three, before the broker goes.
 const SENT_LEAST: i64 = 1_000;
 /// How long records wait for a broker, ms, instead of two minutes.
 const GIVE_UP_MS: u32 = 8_000;
