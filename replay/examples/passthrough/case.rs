@@ -42,7 +42,7 @@ impl Asked {
         let (rounds, mut cases) = match (size.as_str(), rival) {
             ("small", _) => (1, SMALL.to_vec()),
             ("full", Who::AtLeastOnce) => (5, vec![DELIVERY]),
-            ("full", _) => (2, FULL.to_vec()),
+            ("full", _) => (5, FULL.to_vec()),
             _ => return Err(USAGE.into()),
         };
         let number = |name: &str| flag(given, name).map(str::parse::<u64>).transpose();

@@ -23,10 +23,12 @@ pub(crate) fn compare(asked: &Asked) -> Result<ExitCode, Failed> {
     println!("{}", table::head());
     let (mut sums, mut is_wrong) = (Vec::new(), false);
     if let Some(case) = asked.cases.first() {
-        // A broker that has just started takes three times the CPU time until its methods are compiled, and
-        // whoever came first would pay for it.
+        // A broker that has just started takes three times the CPU time until its methods are compiled, those
+        // of transactions too, and whoever came first would pay for it.
         let case = Case { seconds: case.seconds.min(WARM_UP_S), ..*case };
-        Run::new(asked, &case, Who::PassThrough, 0)?.measure()?;
+        for who in [Who::Engine, asked.rival] {
+            Run::new(asked, &case, who, 0)?.measure()?;
+        }
     }
     for case in &asked.cases {
         let mut all = Vec::new();
