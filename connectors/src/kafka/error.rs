@@ -146,6 +146,13 @@ pub(super) fn is_transient(code: RDKafkaErrorCode) -> bool {
             | Code::BrokerNotAvailable
             | Code::ReplicaNotAvailable
             | Code::NotEnoughReplicas
+            | Code::NotEnoughReplicasAfterAppend
+            | Code::NotController
+            | Code::FencedLeaderEpoch
+            | Code::UnknownLeaderEpoch
+            | Code::OffsetNotAvailable
+            | Code::EligibleLeadersNotAvailable
+            | Code::ThrottlingQuotaExceeded
             | Code::UnstableOffsetCommit
             | Code::KafkaStorageError
             | Code::InProgress
@@ -172,9 +179,12 @@ mod tests {
 
     #[test]
     fn an_admin_request_that_nobody_answered_is_tried_again() {
-        for (code, helps) in
-            [(RDKafkaErrorCode::OperationTimedOut, true), (RDKafkaErrorCode::TopicAuthorizationFailed, false)]
-        {
+        for (code, helps) in [
+            (RDKafkaErrorCode::OperationTimedOut, true),
+            // A new leader that does not know its end yet.
+            (RDKafkaErrorCode::OffsetNotAvailable, true),
+            (RDKafkaErrorCode::TopicAuthorizationFailed, false),
+        ] {
             for error in [ClientError::AdminOp(code), ClientError::MetadataFetch(code)] {
                 let found = KafkaError::request("asking", &error);
                 assert_eq!(found.retry_helps(), helps, "{found}");
