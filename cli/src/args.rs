@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::settings::{
-    CONFIG, INSPECT, QUARANTINE, RECORD, REPLAY, RUN, SCHEMA, Span, TOPICS, TXN, TXN_ABORT,
+    CONFIG, INSPECT, QUARANTINE, QUERY, RECORD, REPLAY, RUN, SCHEMA, Span, TOPICS, TXN, TXN_ABORT,
 };
 use flags::Flags;
 
@@ -53,6 +53,9 @@ pub(crate) enum Command {
     /// Records that could not be read or came late
     #[command(subcommand)]
     Quarantine(QuarantineCommand),
+    /// Asks Redis for what is newest of a well, a tank or a facility, or for the riskiest facilities
+    #[command(subcommand, after_help = QUERY_EXAMPLES)]
+    Query(QueryCommand),
     /// Transactions on the brokers
     #[command(subcommand)]
     Txn(TxnCommand),
@@ -125,6 +128,47 @@ pub(crate) struct ReplayArgs {
     /// Settings.
     #[command(flatten)]
     pub(crate) flags: Flags<QUARANTINE>,
+}
+
+/// `wellstream query`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum QueryCommand {
+    /// The newest reading of a well
+    Well(QueryArgs),
+    /// The newest reading of a tank
+    Tank(QueryArgs),
+    /// The newest row of a facility: its risk and status
+    Facility(QueryArgs),
+    /// The facilities with the highest risks
+    Riskiest(RiskiestArgs),
+}
+
+/// What is asked for by its id.
+#[derive(Debug, Args)]
+pub(crate) struct QueryArgs {
+    /// Its id
+    #[arg(value_name = "ID")]
+    pub(crate) id: String,
+    /// One JSON object instead of a table
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Settings.
+    #[command(flatten)]
+    pub(crate) flags: Flags<QUERY>,
+}
+
+/// `wellstream query riskiest`.
+#[derive(Debug, Args)]
+pub(crate) struct RiskiestArgs {
+    /// How many
+    #[arg(value_name = "N", default_value_t = 10)]
+    pub(crate) count: u16,
+    /// One JSON object a line instead of a table
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Settings.
+    #[command(flatten)]
+    pub(crate) flags: Flags<QUERY>,
 }
 
 /// `wellstream txn`.
@@ -337,3 +381,8 @@ Examples:
   wellstream txn list --brokers localhost:9092 --open --older-than 1m --json
   wellstream txn abort --brokers localhost:9092 --transactional-id wellstream-a       says what it would do
   wellstream txn abort --brokers localhost:9092 --transactional-id wellstream-a --yes";
+
+const QUERY_EXAMPLES: &str = "\
+Examples:
+  wellstream query well WELL-42 --redis redis://localhost:6379
+  wellstream query riskiest 20 --redis redis://localhost:6379 --json";

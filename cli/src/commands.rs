@@ -1,7 +1,7 @@
 //! From the command line to the command: settings are collected, logging starts, the command runs.
 
 mod config;
-mod run;
+pub(crate) mod run;
 mod replay;
 mod record;
 mod inspect;
@@ -10,11 +10,14 @@ mod gate;
 mod topics;
 mod schema;
 mod quarantine;
+mod query;
 mod txn;
 
 use std::path::{Path, PathBuf};
 
-use crate::args::{Cli, Command, QuarantineCommand, SchemaCommand, TopicsCommand, TxnCommand};
+use wellstream_core::record::Side;
+
+use crate::args::{Cli, Command, QuarantineCommand, QueryCommand, SchemaCommand, TopicsCommand, TxnCommand};
 use crate::exit::Failure;
 use crate::logs;
 use crate::settings::{FILE_VARIABLE, Loaded};
@@ -41,6 +44,18 @@ pub(crate) fn dispatch(cli: Cli) -> Result<(), Failure> {
         }
         Command::Quarantine(QuarantineCommand::Replay(args)) => {
             quarantine::replay(&prepare(&args.flags.given)?.settings, &args.filter, args.yes)
+        }
+        Command::Query(QueryCommand::Well(args)) => {
+            query::sensor(&prepare(&args.flags.given)?.settings, Side::Well, &args)
+        }
+        Command::Query(QueryCommand::Tank(args)) => {
+            query::sensor(&prepare(&args.flags.given)?.settings, Side::Tank, &args)
+        }
+        Command::Query(QueryCommand::Facility(args)) => {
+            query::facility(&prepare(&args.flags.given)?.settings, &args)
+        }
+        Command::Query(QueryCommand::Riskiest(args)) => {
+            query::riskiest(&prepare(&args.flags.given)?.settings, &args)
         }
         Command::Txn(TxnCommand::List(args)) => txn::list(&prepare(&args.flags.given)?.settings, &args),
         Command::Txn(TxnCommand::Abort(args)) => txn::abort(&prepare(&args.flags.given)?.settings, args.yes),

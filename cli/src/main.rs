@@ -6,6 +6,7 @@ mod logs;
 mod signals;
 mod kafka;
 mod schemas;
+mod cache;
 mod feed;
 mod stopwatch;
 mod console;

@@ -16,6 +16,7 @@ pub mod native;
 pub mod jsonl;
 pub mod count;
 pub mod fanout;
+pub mod redis;
 mod pin;
 pub mod runtime;
 #[cfg(feature = "sabotage")]

@@ -131,3 +131,33 @@ pub const CAPTURE_RECORDS: usize = 4_096;
 
 /// What a visitor that takes little is shown at a time: the rest is walked again at the next poll.
 pub const NATIVE_RECORDS_MIN: usize = 64;
+
+/// What the cache keeps to be written to Redis, or written again: a million sensors.
+pub const CACHE_BYTES_MAX: usize = 256 << 20;
+
+/// What is told to the cache's writer while it waits for an answer: some seconds of a full load.
+pub const CACHE_INBOX_BYTES_MAX: usize = 64 << 20;
+
+/// Connecting to Redis: longer than a server on the same site takes, also when it is busy.
+pub const REDIS_CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Waiting for an answer of Redis. Nobody waits for the writer, but what it is told piles up meanwhile.
+pub const REDIS_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Keys that are written before answers are waited for: some 500 kB.
+pub const REDIS_BATCH: usize = 1_024;
+
+/// The shortest pause between two rounds of writing: each key is written once in a round, with its newest.
+pub const REDIS_ROUND_PAUSE: Duration = Duration::from_millis(100);
+
+/// A round's pause is at least so many times what the round took: Redis has others to serve.
+pub const REDIS_ROUND_SHARE: u64 = 2;
+
+/// The first pause before Redis is connected anew; they double.
+pub const REDIS_PAUSE_MIN: Duration = Duration::from_millis(100);
+
+/// The longest: within 5 s of its return every key that a window needs is right again.
+pub const REDIS_PAUSE_MAX: Duration = Duration::from_secs(1);
+
+/// How often a Redis that is not written to is asked whether it is there.
+pub const REDIS_PING_INTERVAL: Duration = Duration::from_secs(1);

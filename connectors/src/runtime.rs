@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use wellstream_core::decode::Schemas;
 use wellstream_core::engine::{
-    EngineError, EngineSettings, Lane, Progress, Resume, Shard, Shared, Sink, Source, SourceError, Wired,
-    wire,
+    EngineError, EngineSettings, Follower, Lane, Progress, Resume, Shard, Shared, Sink, Source, SourceError,
+    Wired, wire,
 };
 use wellstream_core::record::PartitionId;
 use wellstream_core::telemetry::Totals;
@@ -46,6 +46,8 @@ pub struct Control<'a> {
     pub stop: &'a AtomicBool,
     /// Stop by itself after this time.
     pub duration: Option<Duration>,
+    /// Follows the commits; with one, the engine tells what is newest.
+    pub follower: Option<&'a mut dyn Follower>,
     /// Called from the committer's thread some times a second, with what is committed so far.
     pub observe: &'a mut dyn FnMut(&Totals, &Shared),
 }
@@ -72,6 +74,7 @@ pub fn run<S: Source, K: Sink>(
     sink: K,
     control: Control<'_>,
 ) -> Result<Report<K>, EngineError> {
+    let settings = &EngineSettings { tells_news: control.follower.is_some(), ..settings.clone() };
     let Wired { lanes, shards, committer, shared } = wire(settings, resume, schemas, sink.wants());
     let mut seated = Vec::new();
     for seat in lanes {
@@ -127,7 +130,7 @@ fn commit<K: Sink>(
     shared: &Shared,
     control: Control<'_>,
 ) -> Result<Ending, EngineError> {
-    let Control { stop, duration, observe } = control;
+    let Control { stop, duration, mut follower, observe } = control;
     // A batch comes every few hundred microseconds: who waits for it awake takes a core's time from the
     // workers, and a commit's interval is a thousand times as long.
     let mut idle = Idle::asleep();
@@ -154,7 +157,11 @@ fn commit<K: Sink>(
             );
             return Ok(Ending::Restart);
         }
-        match committer.poll(now)? {
+        let polled = match follower.as_deref_mut() {
+            Some(follower) => committer.poll_followed(now, follower),
+            None => committer.poll(now),
+        };
+        match polled? {
             Progress::Working(done) => idle.after(done, clock),
             Progress::Finished => return Ok(Ending::Finished),
             Progress::Restart => return Ok(Ending::Restart),

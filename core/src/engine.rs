@@ -2,12 +2,14 @@
 
 mod source;
 mod sink;
+mod follower;
 mod commit;
 mod resume;
 mod messages;
 mod judge;
 mod side_reading;
 mod lane_partition;
+mod newest;
 mod desk;
 mod lane;
 mod shard;
@@ -18,6 +20,7 @@ mod wiring;
 
 pub use commit::{CommitMetadata, MetadataError};
 pub use committer::{Committer, CommitterSeat, Progress};
+pub use follower::Follower;
 pub use lane::{Lane, LaneSeat};
 pub use messages::Shared;
 pub use resume::{LostHistory, PartitionPlan, PartitionStart, Resume, ResumeError, ResumePolicy};

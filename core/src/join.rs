@@ -31,6 +31,7 @@ mod rings;
 mod emit;
 mod alarm;
 mod closing;
+mod newest;
 mod shard_join;
 mod arrive;
 mod decide;

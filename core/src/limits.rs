@@ -92,6 +92,13 @@ pub const CLOSE_MS: i64 = 5_000;
 /// where other programs have the processors.
 pub const FED_MS: i64 = 500;
 
+/// How far behind the newest reading one is read again for a cache that has not taken it, ms of event time: by
+/// then a cache lets go of it by itself.
+pub const CACHE_SPAN_MS_MAX: i64 = 300_000;
+
+/// Sensors that a lane knows, for a cache, before it forgets them all at a cut. Each costs some 60 bytes.
+pub const SENSORS_MAX: usize = 4_000_000;
+
 /// Facilities that may be known before those without a reading or an alarm are forgotten; a field has
 /// thousands. Each costs some 300 bytes beside its readings.
 pub const FACILITIES_MAX: usize = 2_000_000;

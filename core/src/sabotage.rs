@@ -59,11 +59,13 @@ pub enum Rule {
     AlignByWatermark,
     /// Alignment does not act during a rebuild (broken: it does).
     NoAlignInRebuild,
+    /// The rewind point covers what a cache has not taken (broken: it does not).
+    RewindCoversCache,
 }
 
 impl Rule {
     /// Every rule.
-    pub const ALL: [Rule; 27] = [
+    pub const ALL: [Rule; 28] = [
         Rule::ClockBehindRows,
         Rule::LateByOwnPartition,
         Rule::FilteredMoveClock,
@@ -91,6 +93,7 @@ impl Rule {
         Rule::AlarmsReadBack,
         Rule::AlignByWatermark,
         Rule::NoAlignInRebuild,
+        Rule::RewindCoversCache,
     ];
 }
 

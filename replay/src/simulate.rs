@@ -14,6 +14,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 mod history;
 mod world;
+mod cache;
 mod drive;
 mod compare;
 

@@ -39,7 +39,7 @@ impl Key {
 }
 
 /// Keys of the design that a later version brings: asking for one is a usage error that says so.
-pub(crate) const LATER: &[&str] = &["redis", "http", "rekey"];
+pub(crate) const LATER: &[&str] = &["http", "rekey"];
 
 /// What every variable starts with.
 pub(crate) const VARIABLE_PREFIX: &str = "WELLSTREAM_";
@@ -62,6 +62,8 @@ pub(crate) const INSPECT: u16 = 512;
 pub(crate) const TXN: u16 = 1_024;
 /// `wellstream txn abort`.
 pub(crate) const TXN_ABORT: u16 = 2_048;
+/// `wellstream query`.
+pub(crate) const QUERY: u16 = 4_096;
 /// `wellstream config`: every key.
 pub(crate) const CONFIG: u16 = 0xFFFF;
 
@@ -101,8 +103,10 @@ const fn text(
 #[rustfmt::skip] // one line a key: a table to read down
 pub(crate) const KEYS: &[Key] = &[
     key("brokers", Kind::List, None, KAFKA, "H:P,..", "Kafka brokers; without them the source is embedded"),
-    key("schema_registry", Kind::Url, None, RUN | REPLAY | SCHEMA | RECORD, "URL", "Schema registry (Confluent API)"),
+    key("schema_registry", Kind::Url(&["http", "https"]), None, RUN | REPLAY | SCHEMA | RECORD, "URL", "Schema registry (Confluent API)"),
     key("schemas", Kind::Text, None, RUN | RECORD | INSPECT, "DIR", "Without a registry: directory with well-data.avsc and tank-data.avsc, taken as the writer's (built-in ones if absent)"),
+    key("redis", Kind::Url(&["redis", "rediss"]), None, RUN | QUERY, "URL", "Redis that holds what is newest of each well, tank and facility; it follows the commits"),
+    key("redis_prefix", Kind::Text, None, RUN | QUERY, "TEXT", "Stands before every key in Redis"),
     text("group", "wellstream", RUN, "ID", "Consumer group whose offsets are committed"),
     text("wells", "well-sensor-data", INPUTS | INSPECT, "TOPIC", "Topic of well readings"),
     text("tanks", "tank-sensor-data", INPUTS | INSPECT, "TOPIC", "Topic of tank readings"),

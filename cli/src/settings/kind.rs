@@ -9,8 +9,8 @@ use super::units::{Size, Span, SpanOrOff, parse_count, parse_factor, parse_rate,
 pub(crate) enum Kind {
     /// Any text that is not empty.
     Text,
-    /// An http or https URL; its user information is secret.
-    Url,
+    /// A URL of one of these schemes; its user information is secret.
+    Url(&'static [&'static str]),
     /// Texts, separated by commas.
     List,
     /// Yes or no; a flag without a value says yes.
@@ -52,7 +52,7 @@ impl Kind {
         match self {
             Kind::Text if text.is_empty() => Err("is empty".to_owned()),
             Kind::Text => Ok(Value::String(text.to_owned())),
-            Kind::Url => url(text),
+            Kind::Url(schemes) => url(text, schemes),
             Kind::List => list(text.split(',')),
             Kind::Switch => match text {
                 "true" => Ok(Value::Boolean(true)),
@@ -120,7 +120,7 @@ impl Kind {
     pub(crate) fn describe(self) -> String {
         match self {
             Kind::Text => "text".to_owned(),
-            Kind::Url => "URL".to_owned(),
+            Kind::Url(_) => "URL".to_owned(),
             Kind::List => "list".to_owned(),
             Kind::Switch => "true or false".to_owned(),
             Kind::Count { min, max: u64::MAX } => format!("count from {min}"),
@@ -155,12 +155,12 @@ fn text_of(value: &Value) -> Result<&str, String> {
     value.as_str().ok_or_else(|| format!("must be text in quotes, not {value}"))
 }
 
-fn url(text: &str) -> Result<Value, String> {
-    let host = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
+fn url(text: &str, schemes: &[&str]) -> Result<Value, String> {
+    let host = text.split_once("://").filter(|(scheme, _)| schemes.contains(scheme)).map(|(_, host)| host);
     match host {
         Some(host) if !host.is_empty() => Ok(Value::String(text.trim_end_matches('/').to_owned())),
         // The text itself is not repeated: it may hold a password.
-        _ => Err("is not a URL that starts with http:// or https://".to_owned()),
+        _ => Err(format!("is not a URL that starts with {}://", schemes.join(":// or "))),
     }
 }
 

@@ -43,7 +43,7 @@ pub(crate) fn check_not_hidden(layers: &Layers) -> Result<(), SettingsError> {
             return Err(SettingsError::Hidden { name: format!("kafka.{name}") });
         }
     }
-    for key in KEYS.iter().filter(|key| key.kind == Kind::Url) {
+    for key in KEYS.iter().filter(|key| matches!(key.kind, Kind::Url(_))) {
         let hidden = |url: &str| url.contains(&format!("{HIDDEN}@")) || url.contains("?***");
         if layers.get(key.name).and_then(|set| set.value.as_str()).is_some_and(hidden) {
             return Err(SettingsError::Hidden { name: key.name.to_owned() });

@@ -48,7 +48,7 @@ pub(crate) fn changed(loaded: &Loaded) -> BTreeMap<String, String> {
     let keys = KEYS.iter().filter(|key| key.kind != Kind::Properties).filter_map(|key| {
         let set = loaded.layers.get(key.name).filter(said)?;
         let text = match &set.value {
-            Value::String(url) if key.kind == Kind::Url => hide_in_url(url),
+            Value::String(url) if matches!(key.kind, Kind::Url(_)) => hide_in_url(url),
             Value::String(text) => text.clone(),
             value => value.to_string(),
         };
@@ -115,7 +115,7 @@ pub(crate) fn reference() -> String {
 
 fn push(out: &mut String, key: &Key, name: &str, set: Option<&Set>) {
     let _ = match set {
-        Some(Set { value: Value::String(url), origin }) if key.kind == Kind::Url => {
+        Some(Set { value: Value::String(url), origin }) if matches!(key.kind, Kind::Url(_)) => {
             writeln!(out, "{name} = {}  # {origin}", Value::String(hide_in_url(url)))
         }
         Some(Set { value, origin }) => writeln!(out, "{name} = {value}  # {origin}"),

@@ -5,11 +5,13 @@ use std::sync::Arc;
 
 use crate::exchange::Mark;
 use crate::limits;
+use crate::record::News;
 use crate::sabotage::{Rule, broken};
 use crate::telemetry::{Stage, StageRecorder, Totals};
 use crate::time::Now;
 
 use super::epoch::{Epoch, Latencies};
+use super::follower::Follower;
 use super::messages::{LaneCut, LaneOutput, Marks, Queue, ShardCut, ShardOutput, ShardOutputs, Shared};
 use super::offsets::DomainOffsets;
 use super::sink::{CommitOutcome, EpochOffsets, Output, Sink};
@@ -31,6 +33,17 @@ pub enum Progress {
 pub struct Committer<K> {
     sink: K,
     seat: CommitterSeat,
+}
+
+/// Nobody follows.
+struct Nobody;
+
+impl Follower for Nobody {
+    fn tell(&mut self, _news: News) {}
+
+    fn untold_ms(&self) -> Option<i64> {
+        None
+    }
 }
 
 /// The committer before it has its sink.
@@ -104,6 +117,14 @@ impl<K: Sink> Committer<K> {
     /// # Errors
     /// Only what ends the run: the sink cannot go on.
     pub fn poll(&mut self, now: Now) -> Result<Progress, EngineError> {
+        self.poll_followed(now, &mut Nobody)
+    }
+
+    /// One duty cycle, with somebody who follows the commits.
+    ///
+    /// # Errors
+    /// As [`Committer::poll`].
+    pub fn poll_followed(&mut self, now: Now, follower: &mut dyn Follower) -> Result<Progress, EngineError> {
         self.settle(now);
         if self.seat.shared.stopping() && !self.seat.shared.is_rebuilt() {
             // Stopped before anything could be committed: nothing is, and nothing is lost.
@@ -118,7 +139,7 @@ impl<K: Sink> Committer<K> {
             done += self.drain_shard(shard, now)?;
         }
         if self.seat.requested && self.seat.epoch.is_complete() {
-            return self.finish_epoch();
+            return self.finish_epoch(follower);
         }
         Ok(Progress::Working(done))
     }
@@ -186,6 +207,7 @@ impl<K: Sink> Committer<K> {
             done += 1;
             match output {
                 LaneOutput::Rejects(rejects) => self.append(Output::Rejects(&rejects))?,
+                LaneOutput::Newest(newest) => self.seat.epoch.news.readings.push(newest),
                 LaneOutput::Cut(cut) => self.seat.epoch.lane_cut(lane, self.seat.check_lane(*cut)),
             }
         }
@@ -206,6 +228,7 @@ impl<K: Sink> Committer<K> {
                     self.seat.shards[shard].give_back(batch);
                 }
                 ShardOutput::Alarms(alarms) => self.append(Output::Alarms(&alarms))?,
+                ShardOutput::Newest(newest) => self.seat.epoch.news.rows.push(newest),
                 ShardOutput::Cut(cut) => self.seat.epoch.shard_cut(shard, self.seat.check_shard(cut)),
             }
         }
@@ -226,8 +249,10 @@ impl<K: Sink> Committer<K> {
     }
 
     /// All parts of the cut are here: commits, or says that everything must start again.
-    fn finish_epoch(&mut self) -> Result<Progress, EngineError> {
-        let offsets = self.seat.offsets.at_cut(&self.seat.epoch);
+    fn finish_epoch(&mut self, follower: &mut dyn Follower) -> Result<Progress, EngineError> {
+        let untold_ms = follower.untold_ms().into_iter().chain(self.seat.epoch.news.oldest_ms()).min();
+        let untold_ms = untold_ms.filter(|_| !broken(Rule::RewindCoversCache));
+        let offsets = self.seat.offsets.at_cut(&self.seat.epoch, untold_ms);
         let adds = self.seat.epoch.begun || self.seat.committed.as_ref() != Some(&offsets);
         if adds {
             self.begin()?;
@@ -241,7 +266,10 @@ impl<K: Sink> Committer<K> {
         let seat = &mut self.seat;
         seat.committed = Some(offsets);
         seat.count_facilities();
-        let epoch = std::mem::replace(&mut seat.epoch, Epoch::new(seat.lanes.len(), seat.shards.len()));
+        let mut epoch = std::mem::replace(&mut seat.epoch, Epoch::new(seat.lanes.len(), seat.shards.len()));
+        if !epoch.news.is_empty() {
+            follower.tell(std::mem::take(&mut epoch.news));
+        }
         seat.shared.tell_watermark(epoch.w_ms());
         epoch.add_to(&mut seat.totals, adds);
         seat.unsettled_ns = seat.requested_ns;

@@ -6,13 +6,14 @@ use std::sync::Arc;
 use crate::decode::{self, Plan, Schemas};
 use crate::encode::Origin;
 use crate::exchange::{Batch, Dictionary, PartReading, Sender};
-use crate::record::{PartitionId, Record, Reject, Side, TankReading, WellReading};
+use crate::record::{Input, NewestReadings, PartitionId, Record, Reject, Side, TankReading, WellReading};
 use crate::rules::{Rules, ScoreRules};
 use crate::telemetry::LaneCounts;
 use crate::{limits, record};
 
 use super::judge::{Verdict, judge};
 use super::lane_partition::LanePartition;
+use super::newest::Newest;
 use super::side_reading::{PartTo, Read, SideReading};
 
 /// What a lane shares with no other thread, besides its source.
@@ -27,6 +28,8 @@ pub(super) struct Desk {
     staged: Vec<Batch>,
     encoded: bool,
     wants_rejects: bool,
+    /// Where a cache wants to know.
+    newest: Option<Box<Newest>>,
     pub(super) rejects: Vec<Reject>,
     pub(super) reject_bytes: usize,
     pub(super) counts: LaneCounts,
@@ -50,7 +53,7 @@ impl Desk {
         schemas: SchemaBook,
         senders: Vec<Sender>,
         placing: RandomState,
-        wants: super::Wants,
+        (wants, tells_news): (super::Wants, bool),
     ) -> Desk {
         let mut scores = vec![rules.score.clone()];
         scores.extend(rules.facilities.values().cloned());
@@ -63,6 +66,7 @@ impl Desk {
             senders,
             encoded: wants.encoded_rows,
             wants_rejects: wants.rejects,
+            newest: tells_news.then(Box::default),
             rejects: Vec::new(),
             reject_bytes: 0,
             counts: LaneCounts::default(),
@@ -235,6 +239,10 @@ impl Desk {
         let Read { reading, time_ms, reread, facility: expected, .. } = read;
         let facility = reading.facility();
         self.counts.accepted[partition.id.side.index()] += u64::from(!reread);
+        if let Some(newest) = &mut self.newest {
+            let input = Input { time_ms: *time_ms, partition: partition.id.number, offset: record.offset };
+            newest.note(partition.id, reading.sensor(), input, record.value.unwrap_or_default());
+        }
         let own = &self.rules.facilities;
         let (route, new) = self.dictionary.route(facility, *expected, |name| {
             own.keys().position(|key| key == name).map_or(0, |at| u32::try_from(at + 1).unwrap_or(0))
@@ -269,6 +277,12 @@ impl Desk {
             partition: partition.index,
             reread: *reread,
         });
+    }
+
+    /// What is newest since the last cut, where a cache wants to know.
+    pub(super) fn take_newest(&mut self) -> Option<NewestReadings> {
+        let newest = self.newest.as_mut().map(|newest| newest.take());
+        newest.filter(|newest| !newest.readings.is_empty())
     }
 
     /// Whether a batch has gathered enough to be passed on.

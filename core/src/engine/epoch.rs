@@ -3,6 +3,7 @@
 use hdrhistogram::Histogram;
 
 use crate::limits;
+use crate::record::News;
 use crate::sabotage::{Rule, broken};
 use crate::telemetry::Totals;
 
@@ -15,11 +16,18 @@ pub(super) struct Epoch {
     shards: Vec<Option<ShardCut>>,
     /// The sink knows of it.
     pub(super) begun: bool,
+    /// What a cache is told once it is committed.
+    pub(super) news: News,
 }
 
 impl Epoch {
     pub(super) fn new(lanes: usize, shards: usize) -> Epoch {
-        Epoch { lanes: (0..lanes).map(|_| None).collect(), shards: vec![None; shards], begun: false }
+        Epoch {
+            lanes: (0..lanes).map(|_| None).collect(),
+            shards: vec![None; shards],
+            begun: false,
+            news: News::default(),
+        }
     }
 
     pub(super) fn has_lane(&self, lane: usize) -> bool {

@@ -216,6 +216,7 @@ impl LaneSeat {
         self.desk.tell(&mut self.partitions);
         self.desk.mark(mark);
         self.hand_on_rejects();
+        self.outbox.extend(self.desk.take_newest().map(LaneOutput::Newest));
         let partitions = self.partitions.iter_mut().map(|partition| PartitionCut {
             partition: partition.index,
             offset_next: partition.offset_next,

@@ -8,14 +8,15 @@ use crossbeam_queue::ArrayQueue;
 use crate::exchange::Mark;
 use crate::join::{AlarmTotals, JoinCounts};
 use crate::limits;
-use crate::record::{Alarm, Reject, RowBatch, RowTotals};
+use crate::record::{Alarm, NewestReadings, NewestRow, Reject, RowBatch, RowTotals};
 use crate::telemetry::{LaneCounts, StageRecorder, StageTimes};
 use crate::time::{Gauge, NEVER, Segment};
 
-/// From a lane to the committer, in order: rejects of an epoch, then its cut.
+/// From a lane to the committer, in order: rejects of an epoch and what is newest in it, then its cut.
 #[derive(Debug)]
 pub(super) enum LaneOutput {
     Rejects(Vec<Reject>),
+    Newest(NewestReadings),
     Cut(Box<LaneCut>),
 }
 
@@ -49,6 +50,7 @@ pub(super) enum ShardOutput {
     /// Rows, and when they were handed on, ns of the run's clock.
     Rows(RowBatch, i64),
     Alarms(Vec<Alarm>),
+    Newest(Vec<NewestRow>),
     Cut(ShardCut),
 }
 

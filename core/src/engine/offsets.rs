@@ -1,5 +1,6 @@
 //! The domain's partitions as the committer knows them at a cut: what to commit for each, and who is idle.
 
+use crate::limits;
 use crate::record::PartitionId;
 use crate::rules::RulesHash;
 use crate::sabotage::{Rule, broken};
@@ -50,8 +51,9 @@ impl DomainOffsets {
         }
     }
 
-    /// The offsets of a complete cut, with all that a restart needs.
-    pub(super) fn at_cut(&mut self, epoch: &Epoch) -> EpochOffsets {
+    /// The offsets of a complete cut, with all that a restart needs: also the readings that a cache has not
+    /// been told of, from `untold_ms` on.
+    pub(super) fn at_cut(&mut self, epoch: &Epoch, untold_ms: Option<i64>) -> EpochOffsets {
         let mut moved = vec![false; self.partitions.len()];
         for cut in epoch.lanes().flat_map(|lane| &lane.partitions) {
             let partition = &mut self.partitions[usize::from(cut.partition)];
@@ -63,6 +65,10 @@ impl DomainOffsets {
         self.rewind_w_ms = self.rewind_w_ms.max(epoch.w_ms());
         let (rewind_w_ms, spans) = (self.rewind_w_ms, self.spans);
         let stored = |ms: i64| (ms != NEVER).then_some(ms);
+        let newest_ms = epoch.lanes().flat_map(|lane| &lane.partitions).map(|cut| cut.newest_ms).max();
+        // What is older than that a cache has forgotten by itself.
+        let forgotten_ms = newest_ms.map_or(NEVER, |newest| newest.saturating_sub(limits::CACHE_SPAN_MS_MAX));
+        let untold_ms = untold_ms.map_or(i64::MAX, |untold| untold.max(forgotten_ms));
         let watermark = stored(epoch.stored_w_ms());
         let rules = self.rules;
         let mut offsets = EpochOffsets { partitions: Vec::new(), group: GroupMetadata::default() };
@@ -73,7 +79,7 @@ impl DomainOffsets {
             };
             let end = (cut.offset_next, cut.clock_ms);
             let span_ms = spans.rewind(partition.id.side);
-            let (rewind, clock_before_ms) = partition.track.rewind(rewind_w_ms, span_ms, end);
+            let (rewind, clock_before_ms) = partition.track.rewind((rewind_w_ms, span_ms), untold_ms, end);
             let metadata = CommitMetadata {
                 topic_id: partition.topic_id.clone(),
                 partitions: partition.partitions,

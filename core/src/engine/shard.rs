@@ -216,6 +216,10 @@ impl Shard {
             self.join.advance(end_w_ms);
         }
         self.hand_on();
+        let newest = self.join.take_newest();
+        if !newest.is_empty() {
+            self.outbox.push_back(ShardOutput::Newest(newest));
+        }
         self.outbox.push_back(ShardOutput::Cut(ShardCut {
             epoch: mark.epoch,
             w_ms,

@@ -30,6 +30,9 @@ pub(super) trait SideReading<'r> {
     /// The first null that drops it.
     fn null(&self) -> Option<Reason>;
 
+    /// The sensor's id; empty where it is null.
+    fn sensor(&self) -> &str;
+
     /// The facility's id; empty where it is null.
     fn facility(&self) -> &str;
 
@@ -61,6 +64,11 @@ impl<'r> SideReading<'r> for WellReading<'r> {
     }
 
     #[inline]
+    fn sensor(&self) -> &str {
+        self.well_id.unwrap_or_default()
+    }
+
+    #[inline]
     fn facility(&self) -> &str {
         self.facility_id.unwrap_or_default()
     }
@@ -89,6 +97,11 @@ impl<'r> SideReading<'r> for TankReading<'r> {
     #[inline]
     fn null(&self) -> Option<Reason> {
         validate::tank_drop(self)
+    }
+
+    #[inline]
+    fn sensor(&self) -> &str {
+        self.tank_id.unwrap_or_default()
     }
 
     #[inline]

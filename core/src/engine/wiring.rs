@@ -50,6 +50,8 @@ pub struct EngineSettings {
     pub exchange_batches: usize,
     /// Places in each output queue, batches.
     pub output_batches: usize,
+    /// Whether a follower is told what is newest.
+    pub tells_news: bool,
     /// Whether each thread of a lane and a shard stays on a processor of its own.
     pub pin: bool,
 }
@@ -70,6 +72,7 @@ impl EngineSettings {
             poll_records: limits::POLL_RECORDS_MAX,
             exchange_batches: limits::EXCHANGE_BATCHES,
             output_batches: limits::OUTPUT_BATCHES,
+            tells_news: false,
             pin: false,
         }
     }
@@ -119,7 +122,8 @@ pub fn wire(settings: &EngineSettings, resume: &Resume, schemas: Arc<dyn Schemas
         let own = resume.partitions.iter().enumerate().filter(|(index, _)| index % lanes == lane);
         let own = own.map(|(index, plan)| LanePartition::new(narrow(index), plan, decided_below));
         let book = SchemaBook(Arc::clone(&schemas));
-        let desk = Desk::new(Arc::clone(&settings.rules), book, senders, placing.clone(), wants);
+        let (rules, wants) = (Arc::clone(&settings.rules), (wants, settings.tells_news));
+        let desk = Desk::new(rules, book, senders, placing.clone(), wants);
         let (marks, out) = (Arc::clone(&marks[lane]), Arc::clone(&lane_outputs[lane]));
         let shared = (Arc::clone(&shared), shared.lane_recorder(lane));
         LaneSeat::new(own.collect(), desk, marks, out, shared, settings.clone())
@@ -130,7 +134,8 @@ pub fn wire(settings: &EngineSettings, resume: &Resume, schemas: Arc<dyn Schemas
             JoinStart { watermark: resume.watermark, lost: !resume.lost.is_empty(), alarms: vec![] };
         let here = |name: &str| exchange::place(&placing, name, shards) == shard;
         start.alarms = resume.alarms.iter().filter(|alarm| here(&alarm.facility)).cloned().collect();
-        let join = Join::new(Arc::clone(&settings.rules), partitions.clone(), &start, wants.row_form());
+        let join = Join::new(Arc::clone(&settings.rules), partitions.clone(), &start, wants.row_form())
+            .with_newest(settings.tells_news);
         let heard = DomainWatermark::new(partitions.len(), resume.watermark);
         let out = Arc::clone(&shard_outputs[shard]);
         Shard::new(shard, join, receivers, heard, partitions.len(), out, Arc::clone(&shared))

@@ -63,8 +63,9 @@ impl Join {
     /// all: a row with every reading of the other side within the bound. Whether there was one. Once for each
     /// side, so that nothing is chosen by it row by row.
     fn pair<const IS_WELL: bool>(&mut self, facility_number: u32, half: &Half) -> bool {
-        let Join { out, counts, facilities, rings: columns, arena, alarms, numbers, w_ms, .. } = self;
-        let Facility { rings, alarm, bound_ms, alert_above, .. } = &mut facilities[facility_number as usize];
+        let Join { out, counts, facilities, rings: columns, arena, alarms, numbers, w_ms, newest, .. } = self;
+        let Facility { rings, alarm, bound_ms, alert_above, name, .. } =
+            &mut facilities[facility_number as usize];
         let (t, bound_ms, w_ms) = (half.time_ms, *bound_ms, *w_ms);
         let strictly = i64::from(broken(Rule::ForgetStrictly));
         // What W has passed by more than the bound is forgotten. Between two readings that are read again
@@ -88,6 +89,9 @@ impl Join {
             if new {
                 out.expect_part(&other, arena);
                 out.row(scored, Some(well), Some(tank), numbers);
+            }
+            if let Some(newest) = newest {
+                newest.note((facility_number, name), scored, (Some(well), Some(tank)), numbers);
             }
             alarms.row(alarm, facility_number, scored, !new, counts);
             if let Some(other) = open.get_mut(places.start + at) {

@@ -53,9 +53,13 @@ impl Join {
     /// One decided result: a row (in latest its row went out on arrival), and a step of the alarm if it is
     /// ALERT.
     fn result(&mut self, facility_number: u32, well: Option<&Half>, tank: Option<&Half>, decided: bool) {
-        let Join { out, counts, facilities, arena, alarms, numbers, rules, .. } = self;
-        let Facility { alarm, alert_above, .. } = &mut facilities[facility_number as usize];
+        let Join { out, counts, facilities, arena, alarms, numbers, rules, newest, sure_from_ms, .. } = self;
+        let Facility { alarm, alert_above, name, .. } = &mut facilities[facility_number as usize];
         let scored = Scored::new(*alert_above, well, tank);
+        let is_sure = !decided || [well, tank].iter().flatten().all(|half| half.time_ms >= *sure_from_ms);
+        if let Some(newest) = newest.as_mut().filter(|_| is_sure && rules.join != JoinMode::Latest) {
+            newest.note((facility_number, name), scored, (well, tank), numbers);
+        }
         if !decided && rules.join != JoinMode::Latest {
             [well, tank].iter().flatten().for_each(|half| out.expect_part(half, arena));
             out.row(scored, well, tank, numbers);
@@ -65,10 +69,13 @@ impl Join {
     }
 
     /// latest: the row of a well with what has arrived. Its alarms follow from the asof row, later.
-    pub(super) fn emit_well(&mut self, facility: u32, well: &Half, tank: Option<&Half>) {
-        let Join { out, facilities, arena, numbers, .. } = self;
-        let alert_above = &facilities[facility as usize].alert_above;
+    pub(super) fn emit_well(&mut self, facility_number: u32, well: &Half, tank: Option<&Half>) {
+        let Join { out, facilities, arena, numbers, newest, .. } = self;
+        let Facility { alert_above, name, .. } = &facilities[facility_number as usize];
         let scored = Scored::new(*alert_above, Some(well), tank);
+        if let Some(newest) = newest {
+            newest.note((facility_number, name), scored, (Some(well), tank), numbers);
+        }
         tank.iter().for_each(|tank| out.expect_part(tank, arena));
         out.row(scored, Some(well), tank, numbers);
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 
 use crate::prefetch::prefetch;
-use crate::record::{AlarmInForce, PartitionId, Side};
+use crate::record::{AlarmInForce, NewestRow, PartitionId, Side};
 use crate::rules::Rules;
 use crate::sabotage::{Rule, broken};
 use crate::time::{NEVER, Spans};
@@ -14,6 +14,7 @@ use crate::time::{NEVER, Spans};
 use super::alarm::AlarmTrack;
 use super::closing::Closings;
 use super::emit::{Emitted, RowForm, Scored};
+use super::newest::NewestRows;
 use super::{Arena, PartRef, Ring, Rings};
 
 /// What a shard starts from after a restart.
@@ -102,6 +103,11 @@ pub struct Join {
     pub(super) rebuilding: bool,
     pub(super) lost: bool,
     pub(super) facility_bytes: usize,
+    /// Where a cache wants to know.
+    pub(super) newest: Option<Box<NewestRows>>,
+    /// Results of older readings that are decided again after a restart may lack partners, which are not read
+    /// again.
+    pub(super) sure_from_ms: i64,
 }
 
 impl Join {
@@ -137,6 +143,8 @@ impl Join {
             // helps.
             lost: start.lost && !rules.emits_pairs_only(),
             facility_bytes: 0,
+            newest: None,
+            sure_from_ms: start.watermark.map_or(NEVER, |w_ms| Spans::new(&rules).sure_from_ms(w_ms, &rules)),
             rules,
         };
         for alarm in start.alarms.iter().filter(|_| !broken(Rule::AlarmsReadBack)) {
@@ -200,6 +208,18 @@ impl Join {
     /// Keeps a copy of a part, until W has passed its reading.
     pub fn put_part(&mut self, part: &[u8], time_ms: i64) -> PartRef {
         self.arena.put(part, time_ms)
+    }
+
+    /// From now on each facility's newest row is kept, for [`Join::take_newest`].
+    #[must_use]
+    pub fn with_newest(mut self, wanted: bool) -> Join {
+        self.newest = wanted.then(Box::default);
+        self
+    }
+
+    /// The newest row of each facility that had one since it was last asked; none if nobody wants them.
+    pub fn take_newest(&mut self) -> Vec<NewestRow> {
+        self.newest.as_mut().map_or_else(Vec::new, |newest| newest.take())
     }
 
     /// Encodes the rows that wait for their parts, if sinks want them as bytes.

@@ -74,10 +74,12 @@ impl RewindTrack {
     }
 
     /// The rewind offset and the clock before it, when the domain stands at W: the first segment with a
-    /// reading for which not W > time + span; `end` (offset and clock at the cut) if there is none.
-    pub fn rewind(&mut self, w_ms: i64, span_ms: i64, end: (i64, i64)) -> (i64, i64) {
+    /// reading for which not W > time + span, or of `untold_ms` or later; `end` (offset and clock at the cut)
+    /// if there is none.
+    pub fn rewind(&mut self, (w_ms, span_ms): (i64, i64), untold_ms: i64, end: (i64, i64)) -> (i64, i64) {
         while let Some(first) = self.segments.front() {
-            let gone = first.time_ms_max == NEVER || w_ms > first.time_ms_max.saturating_add(span_ms);
+            let is_past = w_ms > first.time_ms_max.saturating_add(span_ms) && first.time_ms_max < untold_ms;
+            let gone = first.time_ms_max == NEVER || is_past;
             if !gone {
                 return (first.offset, first.clock_before_ms);
             }
@@ -114,10 +116,10 @@ mod tests {
         let mut track = RewindTrack::default();
         track.extend(lane.cut());
         // segments: [0] NEVER.., [1, 2] from clock 100, [3, 4] from clock 112
-        assert_eq!(track.rewind(105, 5, (5, clock)), (0, NEVER), "W = 105 is not past 100 + 5");
-        assert_eq!(track.rewind(106, 5, (5, clock)), (1, 100));
-        assert_eq!(track.rewind(118, 5, (5, clock)), (3, 112));
-        assert_eq!(track.rewind(131, 5, (5, clock)), (5, 125));
+        assert_eq!(track.rewind((105, 5), i64::MAX, (5, clock)), (0, NEVER), "W = 105 is not past 100 + 5");
+        assert_eq!(track.rewind((106, 5), i64::MAX, (5, clock)), (1, 100));
+        assert_eq!(track.rewind((118, 5), i64::MAX, (5, clock)), (3, 112));
+        assert_eq!(track.rewind((131, 5), i64::MAX, (5, clock)), (5, 125));
     }
 
     #[test]
@@ -125,7 +127,7 @@ mod tests {
         let mut track = RewindTrack::default();
         let many = i64::try_from(REWIND_SEGMENTS_MAX).unwrap() * 3;
         track.extend((0..many).map(|i| Segment { offset: i, clock_before_ms: i, time_ms_max: i }));
-        let (offset, clock) = track.rewind(many / 2, 10, (many, many));
+        let (offset, clock) = track.rewind((many / 2, 10), i64::MAX, (many, many));
         assert!(offset <= many / 2 - 10 && offset > many / 2 - 40, "{offset}");
         assert_eq!(offset, clock);
     }

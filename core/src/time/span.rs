@@ -27,6 +27,12 @@ impl Spans {
         Spans { window_ms: window.map(|n| n * bound), rewind_ms: rewind.map(|n| n * bound + gap) }
     }
 
+    /// From when on all that a reading could be a partner of is read again where W is stored.
+    pub fn sure_from_ms(&self, w_ms: i64, rules: &Rules) -> i64 {
+        let [wells_ms, tanks_ms] = self.rewind_ms;
+        w_ms.saturating_sub(wells_ms.min(tanks_ms)).saturating_add(rules.score.bound_ms)
+    }
+
     /// The re-reading span of one side.
     pub fn rewind(&self, side: Side) -> i64 {
         self.rewind_ms[side.index()]

@@ -112,6 +112,7 @@ pub fn run_in_memory<K: Sink>(
         let control = Control {
             stop: &engine_stop,
             duration: None,
+            follower: None,
             observe: &mut |totals, shared| {
                 committed.store(totals.lanes.events_in(), Ordering::Relaxed);
                 told = Totals { stages: shared.stage_times(), ..totals.clone() };

@@ -26,6 +26,7 @@ pub(super) fn compare(history: &History, world: &World) -> Result<(), String> {
         Family::Idle | Family::Ends | Family::Clocks => world.counted == 0,
         Family::Lost => false,
     };
+    super::cache::compare(history, world, &judged, exact)?;
     if !exact {
         return if rules.join == JoinMode::All && !rules.outer {
             none_invented(expected, rows)

@@ -14,6 +14,7 @@ use wellstream_core::sabotage::{Rule, broken};
 use wellstream_core::schemas;
 use wellstream_core::time::Now;
 
+use super::cache::SimCache;
 use super::history::{Family, History, silent_from};
 use super::world::{SimSink, SimSource, Weather, World, lock};
 
@@ -41,7 +42,10 @@ pub(super) fn drive(history: &History, seed: u64) -> Result<World, String> {
         stale = ending == Ending::Unknown && broken(Rule::UnknownNotAborted);
         match ending {
             Ending::Crashed => crashes_left -= 1,
-            Ending::Finished if bounded && visible => break,
+            Ending::Finished if bounded && visible => {
+                run.cache.finish();
+                break;
+            }
             Ending::Finished | Ending::Unknown => {}
         }
         if history.family == Family::Lost {
@@ -68,6 +72,7 @@ struct Run<'h> {
     lanes: Vec<Lane<SimSource<'h>>>,
     shards: Vec<Shard>,
     committer: Committer<SimSink>,
+    cache: SimCache,
     shared: Arc<Shared>,
     bounded: bool,
     now_ms: i64,
@@ -102,6 +107,7 @@ impl<'h> Run<'h> {
             poll_records: random.usize(1..=4),
             exchange_batches: random.usize(1..=3),
             output_batches: random.usize(1..=3),
+            tells_news: true,
             ..EngineSettings::new(Arc::clone(&history.rules))
         };
         let sink = SimSink::new(world, weather);
@@ -118,6 +124,7 @@ impl<'h> Run<'h> {
             lanes: lanes.into_iter().map(seat).collect(),
             shards,
             committer: committer.with(sink),
+            cache: SimCache::new(world, random.fork()),
             shared,
             bounded,
             now_ms: 0,
@@ -160,7 +167,8 @@ impl<'h> Run<'h> {
         } else if actor < lanes + shards {
             self.shards[actor - lanes].poll(now);
         } else if actor == lanes + shards {
-            return self.committer.poll(now).map_err(|e| e.to_string());
+            self.cache.step();
+            return self.committer.poll_followed(now, &mut self.cache).map_err(|e| e.to_string());
         } else if !self.bounded {
             reveal(self.history, &self.world, random);
         }

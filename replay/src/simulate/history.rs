@@ -194,6 +194,18 @@ impl Shape {
     }
 }
 
+/// The sensor of a record: some of each side, on all partitions, so that the newest lies anywhere.
+pub(super) fn sensor(side: Side, offset: i64) -> &'static str {
+    let which = offset.rem_euclid(3);
+    match (side, which) {
+        (Side::Well, 0) => "W-0",
+        (Side::Well, 1) => "W-1",
+        (Side::Well, _) => "a well with a long name",
+        (Side::Tank, 0) => "T-0",
+        (Side::Tank, _) => "a tank with a long name",
+    }
+}
+
 /// The record's value, by the schemas in which every field may be null.
 fn value(side: Side, record: &OracleRecord) -> Vec<u8> {
     let mut out = Vec::new();
@@ -206,7 +218,7 @@ fn value(side: Side, record: &OracleRecord) -> Vec<u8> {
         Side::Well => encode::well_reading_nullable(
             &mut out,
             &WellReading {
-                well_id: Some("W"),
+                well_id: Some(sensor(side, record.offset)),
                 facility_id,
                 timestamp,
                 methane_ppm: ppm,
@@ -219,7 +231,7 @@ fn value(side: Side, record: &OracleRecord) -> Vec<u8> {
         Side::Tank => encode::tank_reading_nullable(
             &mut out,
             &TankReading {
-                tank_id: Some("T"),
+                tank_id: Some(sensor(side, record.offset)),
                 facility_id,
                 timestamp,
                 level_percentage: some,

@@ -9,6 +9,7 @@ use wellstream_core::engine::{
 };
 use wellstream_core::record::{Alarm, AlarmInForce, AlarmKind, PartitionId, Reason, Record, Row};
 
+use super::cache::Kept;
 use super::history::History;
 
 /// What the broker holds.
@@ -30,6 +31,8 @@ pub(super) struct World {
     pub(super) log_start: HashMap<PartitionId, i64>,
     /// Readings counted as `window_incomplete`, results counted as lost.
     pub(super) counted: u64,
+    /// What the cache holds.
+    pub(super) kept: Kept,
 }
 
 /// How many of the next commits fail, and how: shared by the sinks of a history's runs.

@@ -267,6 +267,8 @@ fn engine_settings(settings: &Settings, now_ms: i64) -> Settings {
         until_end: true,
         duration: None,
         sink: None,
+        // What is measured is no news.
+        redis: None,
         ..settings.clone()
     }
 }

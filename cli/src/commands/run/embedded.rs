@@ -8,13 +8,14 @@ use wellstream_connectors::embedded::EmbeddedLog;
 use wellstream_connectors::fanout::FanoutSink;
 use wellstream_connectors::runtime::{self, Control};
 use wellstream_core::decode::FixedSchemas;
-use wellstream_core::engine::{EngineSettings, PartitionStart, Resume, ResumePolicy, Sink};
+use wellstream_core::engine::{EngineSettings, Follower, PartitionStart, Resume, ResumePolicy, Sink};
 use wellstream_core::record::PartitionId;
 use wellstream_core::telemetry::Totals;
 use wellstream_replay::generate::{Generator, Setup};
 use wellstream_replay::scenario::Scenario;
 
 use super::Job;
+use crate::cache;
 use crate::exit::Failure;
 use crate::feed::Feed;
 use crate::settings::{KeyedBy, Settings, Span};
@@ -55,11 +56,14 @@ fn run_in_memory(
         let partitions: Vec<_> = places.iter().map(|(partition, _)| *partition).collect();
         log.source(&partitions).map(|source| job.stopwatch.source(source))
     };
-    let control = Control { stop: &job.stop, duration, observe: &mut |_, _| {} };
     let schemas = Arc::new(FixedSchemas::built_in());
+    let mut cache = cache::start(job, schemas.clone())?;
+    let follower = cache.as_mut().map(|cache| cache as &mut dyn Follower);
+    let control = Control { stop: &job.stop, duration, follower, observe: &mut |_, _| {} };
     let sink = job.stopwatch.sink(sink);
     let report =
         runtime::run(engine, &resume, schemas, source, sink, control).map_err(anyhow::Error::from)?;
+    cache::finish(cache);
     Ok(report.totals)
 }
 

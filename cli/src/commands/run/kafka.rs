@@ -11,15 +11,19 @@ use wellstream_connectors::kafka::{KafkaError, KafkaSettings, TopicNames};
 use wellstream_connectors::limits::AUTHENTICATION_GRACE;
 use wellstream_connectors::machine_clock::Deadline;
 use wellstream_connectors::native::choice::Reader;
+use wellstream_connectors::redis::Cache;
 use wellstream_connectors::runtime::{self, Control, Ending};
 use wellstream_core::decode::Schemas;
-use wellstream_core::engine::{LostHistory, PartitionStart, Resume, ResumePolicy, Shared, Sink, SourceError};
+use wellstream_core::engine::{
+    Follower, LostHistory, PartitionStart, Resume, ResumePolicy, Shared, Sink, SourceError,
+};
 use wellstream_core::record::PartitionId;
 use wellstream_core::telemetry::Totals;
 use wellstream_replay::drive::Onlooker;
 use wellstream_replay::observe::ObservedSource;
 
 use super::{Job, truth};
+use crate::cache;
 use crate::exit::Failure;
 use crate::settings::{KeyedBy, OnLostHistory, Settings, SinkChoice};
 use crate::stopwatch::TimedSink;
@@ -47,6 +51,7 @@ pub(crate) struct Prepared<'j, 's> {
     ends: Vec<i64>,
     outputs: KafkaOutputs,
     sink: TimedSink<FanoutSink>,
+    cache: Option<Cache>,
 }
 
 impl<'j, 's> Prepared<'j, 's> {
@@ -70,7 +75,8 @@ impl<'j, 's> Prepared<'j, 's> {
         let starts = facts(job, &connection, &names)?;
         let ends = starts.iter().map(|start| start.log_end).collect();
         let sink = job.stopwatch.sink(FanoutSink::new(followers, truth));
-        Ok(Prepared { job, client, names, readings, connection, reader, starts, ends, outputs, sink })
+        let cache = cache::start(job, Arc::clone(&readings))?;
+        Ok(Prepared { job, client, names, readings, connection, reader, starts, ends, outputs, sink, cache })
     }
 
     /// A bounded run ends at these offsets instead of those of now: whoever sends knows how far the log will
@@ -121,11 +127,13 @@ impl<'j, 's> Prepared<'j, 's> {
                 sum.merge(&Totals { stages: shared.stage_times(), ..now.clone() });
                 (onlooker.tell)(sum);
             };
-            let control = Control { stop: &job.stop, duration: left, observe };
+            let follower = self.cache.as_mut().map(|cache| cache as &mut dyn Follower);
+            let control = Control { stop: &job.stop, duration: left, follower, observe };
             let report = runtime::run(&engine, &resume, self.readings.clone(), source, self.sink, control)
                 .map_err(anyhow::Error::from)?;
             totals.merge(&report.totals);
             if report.ending == Ending::Finished || job.stop.load(Ordering::Relaxed) {
+                cache::finish(self.cache.take());
                 return Ok(totals);
             }
             if let Some(starts) = barren.after(report.totals.epochs) {
