@@ -5,8 +5,8 @@
 //! reading has overtaken before it was written; and, counted, what there is no memory for.
 //!
 //! It follows the commits and decides nothing: a Redis that is slow or away makes it keep more, never wait.
-//! Whether a value is newer is decided by a script on the server, by (time, partition, offset): whoever writes
-//! last, the newest stays. The keys of one script share a slot, so that it also works in a cluster.
+//! Whether a value is newer is decided by a script on the server, by (time, partition, offset): whoever
+//! writes last, the newest stays. The keys of one script share a slot, so that it also works in a cluster.
 
 mod board;
 mod untold;

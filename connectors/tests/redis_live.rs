@@ -1,5 +1,5 @@
-//! The cache against real servers: the newest stays whoever writes last, and Redis may be away, slow, full, or
-//! refuse, without a word lost or a wait.
+//! The cache against real servers: the newest stays whoever writes last, and Redis may be away, slow, full,
+//! or refuse, without a word lost or a wait.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking; helpers are not marked as tests")]
 

@@ -92,8 +92,8 @@ pub const CLOSE_MS: i64 = 5_000;
 /// where other programs have the processors.
 pub const FED_MS: i64 = 500;
 
-/// How far behind the newest reading one is read again for a cache that has not taken it, ms of event time: by
-/// then a cache lets go of it by itself.
+/// How far behind the newest reading one is read again for a cache that has not taken it, ms of event time:
+/// by then a cache lets go of it by itself.
 pub const CACHE_SPAN_MS_MAX: i64 = 300_000;
 
 /// Sensors that a lane knows, for a cache, before it forgets them all at a cut. Each costs some 60 bytes.

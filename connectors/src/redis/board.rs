@@ -1,5 +1,5 @@
-//! What is newest of each key, as far as it may have to be written, or written again: what waits for Redis, and
-//! what Redis has taken and may lose.
+//! What is newest of each key, as far as it may have to be written, or written again: what waits for Redis,
+//! and what Redis has taken and may lose.
 //!
 //! Enters: readings and rows, of which the newest stays. Leaves: what waits, by rounds. Drops: what Redis has
 //! and no window needs any more; and, counted, what there is no memory for, or what waited for longer than
@@ -261,8 +261,8 @@ fn bytes_of(entry: &Entry) -> usize {
 /// What a key takes beside its id and its value.
 const SLOT_BYTES: usize = size_of::<Slot>() + 64;
 
-/// How far behind the newest event time a value may be that Redis gets again when it comes back, ms: more than
-/// any window, and than the span that is re-read after a restart.
+/// How far behind the newest event time a value may be that Redis gets again when it comes back, ms: more
+/// than any window, and than the span that is re-read after a restart.
 const NEEDED_MS: i64 = 60_000;
 
 #[cfg(test)]

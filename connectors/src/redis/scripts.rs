@@ -3,8 +3,8 @@
 use super::board::{Kind, Order};
 
 /// Sets a hash, unless what it holds is as new. Keys: the hash. Arguments: order, how long it lives (ms),
-/// fields and values. 1 if it was set. A server that is full refuses the first write of a script only: it must
-/// be one that takes memory.
+/// fields and values. 1 if it was set. A server that is full refuses the first write of a script only: it
+/// must be one that takes memory.
 pub(super) const SET_NEWEST: &str = "local o=redis.call('HGET',KEYS[1],'order') \
     if o and o>=ARGV[1] then return 0 end \
     redis.call('HSET',KEYS[1],'order',ARGV[1]) \

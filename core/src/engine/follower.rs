@@ -1,5 +1,5 @@
-//! Whoever follows the commits with what is newest, such as a cache: it never decides anything, and what it has
-//! not passed on when the program dies it is told again by the next one.
+//! Whoever follows the commits with what is newest, such as a cache: it never decides anything, and what it
+//! has not passed on when the program dies it is told again by the next one.
 
 use crate::record::News;
 

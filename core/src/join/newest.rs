@@ -1,5 +1,5 @@
-//! Each facility's newest row since the last cut, for a cache: also of rows that were put out before a restart
-//! and are only met again.
+//! Each facility's newest row since the last cut, for a cache: also of rows that were put out before a
+//! restart and are only met again.
 
 use std::sync::Arc;
 

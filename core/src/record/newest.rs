@@ -1,6 +1,6 @@
-//! What a cache of newest values is told after a commit: the newest reading of each sensor that was read since
-//! the cut before, and the newest row of each facility. Of equal event times the larger partition and offset
-//! is the newer, so that whoever writes last makes no difference.
+//! What a cache of newest values is told after a commit: the newest reading of each sensor that was read
+//! since the cut before, and the newest row of each facility. Of equal event times the larger partition and
+//! offset is the newer, so that whoever writes last makes no difference.
 
 use std::sync::Arc;
 
