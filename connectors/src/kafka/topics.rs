@@ -199,8 +199,22 @@ impl Connection {
         Ok([wells, tanks])
     }
 
-    /// The settings of a topic; none where the brokers do not let this user see them.
+    /// The settings of a topic; none where the brokers do not let this user see them. Asked again where a
+    /// broker that was busy or went away has not answered.
     pub(crate) fn topic_settings(&self, topic: &str) -> Result<HashMap<String, String>, KafkaError> {
+        let deadline = Deadline::after(REQUEST_TIMEOUT * 2);
+        loop {
+            match self.ask_settings(topic) {
+                Err(error) if error.retry_helps() && !deadline.passed() => {
+                    tracing::warn!("{error}; asking again");
+                    self.pause();
+                }
+                answer => return answer,
+            }
+        }
+    }
+
+    fn ask_settings(&self, topic: &str) -> Result<HashMap<String, String>, KafkaError> {
         let request = || format!("asking for the settings of topic {topic}");
         let admin = self.admin()?;
         let specifiers = [ResourceSpecifier::Topic(topic)];
