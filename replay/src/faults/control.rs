@@ -1,6 +1,7 @@
 //! The proxy's handle: rules added and taken away while frames pass, what they hold, what has passed.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
@@ -170,14 +171,18 @@ impl Faults {
     }
 
     /// Waits as long as a frame must: nothing for most.
-    pub(super) fn wait_out(&self, doom: Doom) {
+    ///
+    /// # Errors
+    /// The proxy has ended meanwhile: what was kept back goes nowhere.
+    pub(super) fn wait_out(&self, doom: Doom) -> io::Result<()> {
         match doom {
             Doom::Delay(_, time) => {
                 self.wait(time, |_| false);
             }
             Doom::Hold(id) => self.hold(id),
-            Doom::Pass | Doom::Cut | Doom::Drop | Doom::Refuse(_) => {}
+            Doom::Pass | Doom::Cut | Doom::Drop | Doom::Refuse(_) => return Ok(()),
         }
+        if self.is_closed() { Err(io::ErrorKind::ConnectionAborted.into()) } else { Ok(()) }
     }
 
     /// What a rule kept back has gone on; `too_late`: to nobody.

@@ -68,7 +68,7 @@ impl Link {
                 request.held_by = Some(id);
                 self.asked().is_holding = true;
             }
-            faults.wait_out(doom);
+            faults.wait_out(doom)?;
             self.expect(request);
             frame.pass(&mut from, &mut to)?;
             faults.passed_on(doom, false);
@@ -105,7 +105,7 @@ impl Link {
                     if doom != Doom::Pass || self.asked().is_holding {
                         frame.keep(&mut from, PROXY_HELD_BYTES_MAX)?;
                     }
-                    faults.wait_out(doom);
+                    faults.wait_out(doom)?;
                     let passed = match doom {
                         Doom::Refuse(code) => self.refuse(&request, frame, code),
                         _ => self.pass_reply(&request, frame, addresses),
