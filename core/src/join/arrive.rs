@@ -11,6 +11,30 @@ use super::rings::Rings;
 use super::scan::scan;
 use super::shard_join::{Facility, Join};
 
+/// What a reading meets when it arrives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Meets {
+    /// Every partner.
+    All,
+    /// Every partner, and a cache is told of the newest.
+    AllTold,
+    /// The partner that has arrived.
+    Latest,
+    /// A partner that is decided on later.
+    Later,
+}
+
+impl Meets {
+    pub(super) fn of(mode: JoinMode, tells: bool) -> Meets {
+        match (mode, tells) {
+            (JoinMode::All, false) => Meets::All,
+            (JoinMode::All, true) => Meets::AllTold,
+            (JoinMode::Latest, _) => Meets::Latest,
+            (JoinMode::Nearest | JoinMode::Asof, _) => Meets::Later,
+        }
+    }
+}
+
 impl Join {
     /// Takes a reading of a facility (a number that `facility` gave), with its row part.
     pub fn arrive(&mut self, facility: u32, arrival: Arrival, part: PartRef) {
@@ -29,10 +53,12 @@ impl Join {
         }
         let half = Half::new(&arrival, part);
         let mut open = Open::default();
-        match (self.rules.join, side) {
-            (JoinMode::All, Side::Well) => open.paired = self.pair::<true>(facility, &half),
-            (JoinMode::All, Side::Tank) => open.paired = self.pair::<false>(facility, &half),
-            (JoinMode::Latest, Side::Well) => {
+        match (self.meets, side) {
+            (Meets::All, Side::Well) => open.paired = self.pair::<true, false>(facility, &half),
+            (Meets::All, Side::Tank) => open.paired = self.pair::<false, false>(facility, &half),
+            (Meets::AllTold, Side::Well) => open.paired = self.pair::<true, true>(facility, &half),
+            (Meets::AllTold, Side::Tank) => open.paired = self.pair::<false, true>(facility, &half),
+            (Meets::Latest, Side::Well) => {
                 open.partner = self.find_partner(facility, &half);
                 if !half.held.reread {
                     self.emit_well(facility, &half, open.partner.as_ref());
@@ -61,8 +87,8 @@ impl Join {
     }
 
     /// all: a row with every reading of the other side within the bound. Whether there was one. Once for each
-    /// side, so that nothing is chosen by it row by row.
-    fn pair<const IS_WELL: bool>(&mut self, facility_number: u32, half: &Half) -> bool {
+    /// side, and for those who want to know what is newest, so that nothing is chosen by it row by row.
+    fn pair<const IS_WELL: bool, const TELLS: bool>(&mut self, facility_number: u32, half: &Half) -> bool {
         let Join { out, counts, facilities, rings: columns, arena, alarms, numbers, w_ms, newest, .. } = self;
         let Facility { rings, alarm, bound_ms, alert_above, name, .. } =
             &mut facilities[facility_number as usize];
@@ -90,7 +116,7 @@ impl Join {
                 out.expect_part(&other, arena);
                 out.row(scored, Some(well), Some(tank), numbers);
             }
-            if let Some(newest) = newest {
+            if let (true, Some(newest)) = (TELLS, &mut *newest) {
                 newest.note((facility_number, name), scored, (Some(well), Some(tank)), numbers);
             }
             alarms.row(alarm, facility_number, scored, !new, counts);

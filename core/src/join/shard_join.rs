@@ -12,6 +12,7 @@ use crate::sabotage::{Rule, broken};
 use crate::time::{NEVER, Spans};
 
 use super::alarm::AlarmTrack;
+use super::arrive::Meets;
 use super::closing::Closings;
 use super::emit::{Emitted, RowForm, Scored};
 use super::newest::NewestRows;
@@ -103,6 +104,8 @@ pub struct Join {
     pub(super) rebuilding: bool,
     pub(super) lost: bool,
     pub(super) facility_bytes: usize,
+    /// What a reading meets when it arrives.
+    pub(super) meets: Meets,
     /// Where a cache wants to know.
     pub(super) newest: Option<Box<NewestRows>>,
     /// Results of older readings that are decided again after a restart may lack partners, which are not read
@@ -143,6 +146,7 @@ impl Join {
             // helps.
             lost: start.lost && !rules.emits_pairs_only(),
             facility_bytes: 0,
+            meets: Meets::of(rules.join, false),
             newest: None,
             sure_from_ms: start.watermark.map_or(NEVER, |w_ms| Spans::new(&rules).sure_from_ms(w_ms, &rules)),
             rules,
@@ -214,6 +218,7 @@ impl Join {
     #[must_use]
     pub fn with_newest(mut self, wanted: bool) -> Join {
         self.newest = wanted.then(Box::default);
+        self.meets = Meets::of(self.rules.join, wanted);
         self
     }
 
