@@ -218,3 +218,37 @@ fn a_clock_that_knows_of_sleep_tells_the_state() {
         }
     }
 }
+
+#[test]
+fn whoever_was_frozen_takes_the_answer_that_came_meanwhile() {
+    /// Stands still until the end of the transaction was asked for; then twenty seconds pass at once, in which
+    /// the answer comes.
+    struct Freezer<'a>(&'a Fake, AtomicU64);
+    impl Clock for Freezer<'_> {
+        fn now_ns(&self) -> u64 {
+            // The broker may need a moment to hear of it.
+            std::thread::park_timeout(Duration::from_millis(1));
+            if self.1.load(Ordering::Relaxed) == 0 && self.0.count("EndTxn true") > 0 {
+                while self.0.script().held.is_empty() {
+                    std::thread::yield_now();
+                }
+                self.0.release();
+                self.1.store(20_000_000_000, Ordering::Relaxed);
+            }
+            self.1.load(Ordering::Relaxed)
+        }
+        fn pause(&self, _: Duration) {}
+    }
+    for _ in 0..5 {
+        let (fake, clock) = (Fake::start(1), Scripted::default());
+        let mut producer = open(&fake, exactly_once(), &clock).unwrap();
+        producer.begin(&clock).unwrap();
+        put(&mut producer, 0, &clock);
+        serve(&mut producer, &clock, "rows in", |producer| producer.state().is_flushed());
+        fake.script().holds = true;
+        let frozen = Freezer(&fake, AtomicU64::new(0));
+        // Nobody has patience with it either.
+        let mut each = |_: &mut ProducerState| frozen.1.load(Ordering::Relaxed) == 0;
+        assert_eq!(producer.commit(None, &mut each, &frozen), Ok(End::Committed));
+    }
+}

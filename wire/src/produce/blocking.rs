@@ -153,6 +153,7 @@ impl Producer {
         clock: &dyn Clock,
     ) -> Result<End, ProduceError> {
         self.state.commit(offsets, clock.now_ns());
+        let mut is_over = false;
         loop {
             if let Some(end) = self.state.take_end() {
                 return Ok(end);
@@ -163,11 +164,14 @@ impl Producer {
                 Phase::Uninitialized | Phase::Ready => return Ok(End::Unknown),
                 _ => {}
             }
-            if self.poll(clock) == 0 {
-                self.wait(SLICE, clock);
-            }
-            if !each(&mut self.state) {
+            if is_over {
                 self.state.lose_end(clock.now_ns());
+                continue;
+            }
+            // Whoever was frozen for longer than anybody waits takes what has come before it gives up.
+            is_over = !each(&mut self.state);
+            if self.poll(clock) == 0 && !is_over {
+                self.wait(SLICE, clock);
             }
         }
     }

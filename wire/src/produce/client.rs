@@ -89,10 +89,13 @@ impl Producer {
     /// that were.
     pub fn poll(&mut self, clock: &dyn Clock) -> usize {
         self.state.slept(clock.slept_ns());
+        // What is too late is so by a time behind which it was looked for: a process that was frozen finds the
+        // answers that came meanwhile.
+        let now_ns = clock.now_ns();
         let mut done = self.receive(clock);
         self.look_up(clock);
         loop {
-            let (leaders, now_ns) = (&self.leaders, clock.now_ns());
+            let leaders = &self.leaders;
             let Some(call) = self.state.next_call(now_ns, |place| leaders.get(place).copied().flatten())
             else {
                 break;

@@ -36,7 +36,7 @@ pub(crate) struct Script {
     /// What was asked, in order.
     pub(crate) asked: Vec<String>,
     connections: usize,
-    held: VecDeque<(TcpStream, Vec<u8>)>,
+    pub(crate) held: VecDeque<(TcpStream, Vec<u8>)>,
     throttle_ms: i32,
 }
 
