@@ -221,8 +221,8 @@ fn a_clock_that_knows_of_sleep_tells_the_state() {
 
 #[test]
 fn whoever_was_frozen_takes_the_answer_that_came_meanwhile() {
-    /// Stands still until the end of the transaction was asked for; then twenty seconds pass at once, in which
-    /// the answer comes.
+    /// Stands still until the end of the transaction was asked for; then twenty seconds pass at once, in
+    /// which the answer comes.
     struct Freezer<'a>(&'a Fake, AtomicU64);
     impl Clock for Freezer<'_> {
         fn now_ns(&self) -> u64 {

@@ -89,8 +89,8 @@ impl Producer {
     /// that were.
     pub fn poll(&mut self, clock: &dyn Clock) -> usize {
         self.state.slept(clock.slept_ns());
-        // What is too late is so by a time behind which it was looked for: a process that was frozen finds the
-        // answers that came meanwhile.
+        // What is too late is so by a time behind which it was looked for: a process that was frozen finds
+        // the answers that came meanwhile.
         let now_ns = clock.now_ns();
         let mut done = self.receive(clock);
         self.look_up(clock);
