@@ -102,6 +102,23 @@ fn a_producer_is_fenced_if_it_slept_or_its_transaction_is_young_however_long_nob
     assert_eq!(producer.phase(), &Phase::Uninitialized);
 }
 
+#[test]
+fn whoever_slept_asks_on_and_hears_that_it_is_fenced() {
+    for (slept_s, gives_up) in [(0, true), (128, false)] {
+        let (mut producer, produce) = in_transaction(true);
+        producer.commit(None, SECOND_NS);
+        answer(&mut producer, &produce, 0, SECOND_NS);
+        producer.slept(slept_s * SECOND_NS);
+        let call = next(&mut producer, 130 * SECOND_NS);
+        if gives_up {
+            assert_eq!((call.is_some(), producer.take_end()), (false, Some(End::Unknown)));
+            continue;
+        }
+        answer(&mut producer, &call.unwrap(), 90, 130 * SECOND_NS);
+        assert!(matches!(producer.phase(), Phase::FatalError(ProduceError::Fenced { .. })), "{producer:?}");
+    }
+}
+
 /// A coordinator that cannot get its log acknowledged says that it is not available, and may have written the
 /// end of the transaction all the same.
 #[test]

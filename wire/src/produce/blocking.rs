@@ -153,7 +153,7 @@ impl Producer {
         clock: &dyn Clock,
     ) -> Result<End, ProduceError> {
         self.state.commit(offsets, clock.now_ns());
-        let mut is_over = false;
+        let (mut is_over, slept_ns) = (false, clock.slept_ns());
         loop {
             if let Some(end) = self.state.take_end() {
                 return Ok(end);
@@ -168,8 +168,9 @@ impl Producer {
                 self.state.lose_end(clock.now_ns());
                 continue;
             }
-            // Whoever was frozen for longer than anybody waits takes what has come before it gives up.
-            is_over = !each(&mut self.state);
+            // Whoever was frozen for longer than anybody waits takes what has come before it gives up, and
+            // waits for as long again as the state does.
+            is_over = !each(&mut self.state) && clock.slept_ns() == slept_ns;
             if self.poll(clock) == 0 && !is_over {
                 self.wait(SLICE, clock);
             }

@@ -28,7 +28,10 @@ impl ProducerState {
 
     /// Seals what lingered, gives up what is too old.
     pub(super) fn tick(&mut self, now_ns: u64) {
-        if self.transaction.is_late(now_ns) {
+        // Sleep is no waiting: whoever slept asks, and is told if it was replaced meanwhile. Taken for
+        // unknown, its end would have it take its transactional id anew, from whoever has it by now.
+        let slept_ns = self.slept_ns.saturating_sub(self.slept_before_ns);
+        if self.transaction.is_late(now_ns.saturating_sub(slept_ns)) {
             self.lose_end(now_ns);
         }
         let linger_ns = ns(self.settings.linger);
